@@ -1,0 +1,57 @@
+"""Evidence: one observation about one cell, and where it comes from.
+
+Five kinds, from the weakest claim to the strongest: `resolved` (the resolver, for macOS arm64),
+`linked` (the wheels' Mach-O files held against each other by the loader's rules), `reported`
+(somebody's public report), `rehearsed` (the checks ran on another platform's build of the same
+TensorFlow) and `ran` (the checks ran on Apple silicon).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["resolved", "linked", "reported", "rehearsed", "ran"]
+Outcome = Literal["ok", "fails", "skipped", "unknown"]
+Which = Literal["pinned", "plain"]
+
+STAGES = ("resolve", "link", "import", "device", "matmul", "fit", "memory-limit", "numerics")
+"""What a cell goes through, in order; a failure names the first stage that fails."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One observation.
+
+    Attributes:
+        kind: How it was had.
+        set: The set of versions it is about; empty where it does not matter.
+        outcome: ``ok``, ``fails``, ``skipped`` (with the reason) or ``unknown`` (could not be had).
+        message: What was seen, or why nothing was, in a line.
+        date: The day, ``YYYY-MM-DD``, of the observation; for `resolved`, the day resolved for.
+        source: Where it is from: a host, a file of the data, an address.
+        stage: Where it fails; empty unless it does.
+        degrades: Whether what fails leaves the rest usable.
+        portable: Whether a rehearsal's failure would happen on a Mac as well.
+    """
+
+    kind: Kind
+    set: Which | Literal[""]
+    outcome: Outcome
+    message: str
+    date: str
+    source: str
+    stage: str = ""
+    degrades: bool = False
+    portable: bool = True
+
+    def to_json(self) -> dict[str, str]:
+        """The observation as the machine interface tells it."""
+        return {
+            "kind": self.kind,
+            "set": self.set,
+            "outcome": self.outcome,
+            "message": self.message,
+            "date": self.date,
+            "source": self.source,
+        }

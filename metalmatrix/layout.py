@@ -1,0 +1,192 @@
+"""The table's layout, shared by the terminal and Markdown: what stands where, and what is said below.
+
+Pure: a report in, rows of plain text out.  One field is one framework with one plugin; inside it, a
+line for each verdict with the Pythons it holds for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from metalmatrix.cell import NO_PLUGIN, plugin_key
+from metalmatrix.plan import NOTHING_TO_INSTALL
+from metalmatrix.verdict import SIGNS, VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from metalmatrix.report import CellReport, Report
+    from metalmatrix.verdict import Verdict
+
+PLAIN_WORSE = "*"
+"""What marks a verdict that only the pinned set has."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a field: a verdict, whether a plain install is worse, and the Pythons."""
+
+    word: str
+    plain_worse: bool
+    pythons: str
+
+    @property
+    def label(self) -> str:
+        """Sign and word: ``+ likely*``."""
+        return f"{SIGNS[self.word]} {self.word}{PLAIN_WORSE if self.plain_worse else ''}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Frameworks down, plugins across; ``fields[framework, plugin]`` are the lines of a field."""
+
+    frameworks: tuple[str, ...]
+    plugins: tuple[str, ...]
+    fields: dict[tuple[str, str], tuple[Line, ...]]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something said of cells below the table: which, what."""
+
+    cells: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """Notes of one kind, under a title."""
+
+    title: str
+    notes: tuple[Note, ...]
+
+
+def grid(report: Report) -> Grid:
+    """The table's fields."""
+    fields: dict[tuple[str, str], list[CellReport]] = {}
+    for item in report.cells:
+        fields.setdefault((item.cell.framework, item.cell.plugin), []).append(item)
+    return Grid(
+        frameworks=tuple(sorted({f for f, _ in fields}, key=Version)),
+        plugins=tuple(sorted({p for _, p in fields}, key=plugin_key)),
+        fields={key: tuple(_lines(cells)) for key, cells in fields.items()},
+    )
+
+
+def plugin_name(plugin: str) -> str:
+    """How a column is headed."""
+    return "no plugin" if plugin == NO_PLUGIN else f"metal {plugin}"
+
+
+def _lines(cells: list[CellReport]) -> Iterable[Line]:
+    order = list(VERDICTS)
+
+    def key(item: CellReport) -> tuple[int, bool]:
+        return order.index(item.verdict.word), item.plain_is_worse
+
+    for (index, worse), group in groupby(sorted(cells, key=key), key=key):
+        yield Line(order[index], worse, python_span([item.cell.python for item in group]))
+
+
+def python_span(pythons: Iterable[str]) -> str:
+    """Pythons in few characters: ``3.9-3.11``, ``3.9, 3.12``."""
+    minors = sorted(Version(python).minor for python in pythons)
+    spans: list[list[int]] = []
+    for minor in minors:
+        if spans and minor == spans[-1][-1] + 1:
+            spans[-1].append(minor)
+        else:
+            spans.append([minor])
+    return ", ".join(f"3.{s[0]}" if len(s) == 1 else f"3.{s[0]}-3.{s[-1]}" for s in spans)
+
+
+def sections(report: Report) -> list[Section]:
+    """What stands below the table, empty sections left out."""
+    found = [
+        Section("Plain installs that break, where the pins mend it", _notes(report, _plain_failure)),
+        Section("Why cells fail", _notes(report, _failure)),
+        Section("Why cells are unknown", _notes(report, _unknown)),
+        Section("Not run, and why", _notes(report, _not_run)),
+        Section("Surprises", _notes(report, _surprise)),
+        Section("Left out", tuple(Note(cell.id, reason) for cell, reason in report.excluded)),
+    ]
+    return [section for section in found if section.notes]
+
+
+def warnings(report: Report) -> list[str]:
+    """What makes the table less than whole."""
+    found = [f"set aside: {problem}" for problem in report.problems]
+    if report.missing:
+        count = len(report.missing)
+        found.append(
+            f"partial: the last run was cut off, or could not ask; {count} of its cells "
+            f"{'has' if count == 1 else 'have'} no new result: `nox -s matrix` goes on where it stopped"
+        )
+    return found
+
+
+def reproduce(report: Report) -> str:
+    """A command that runs one cell again, with one that fails as the example; empty if none does."""
+    failing = [
+        item for item in report.cells if item.verdict.word in {"broken", "degraded"} or item.plain_is_worse
+    ]
+    return f'nox -s "matrix({failing[0].cell.id})" -- --fresh --keep' if failing else ""
+
+
+def short(message: str, limit: int = 200) -> str:
+    """A message's first statement: of the resolver's derivation, what it begins with."""
+    for end in (" and you require", ", we can conclude", " And because"):
+        message = message.split(end, 1)[0]
+    return message if len(message) <= limit else message[: limit - 1] + "…"
+
+
+def _notes(report: Report, said: Callable[[CellReport], str]) -> tuple[Note, ...]:
+    """What *said* gives for each cell, cells of which the same is said together."""
+    texts: dict[str, list[CellReport]] = {}
+    for item in report.cells:
+        if text := said(item):
+            texts.setdefault(text, []).append(item)
+    return tuple(Note(_span(items), text) for text, items in texts.items())
+
+
+def _failure(item: CellReport) -> str:
+    return _told(item.verdict) if item.verdict.word in {"broken", "degraded", "not-installable"} else ""
+
+
+def _plain_failure(item: CellReport) -> str:
+    return _told(item.plain) if item.plain_is_worse else ""
+
+
+def _told(verdict: Verdict) -> str:
+    where = f" at {verdict.stage}" if verdict.word == "broken" else ""
+    return f"{verdict.word}{where}: {short(verdict.message)}"
+
+
+def _unknown(item: CellReport) -> str:
+    return short(item.verdict.message) if item.verdict.word == "unknown" else ""
+
+
+def _not_run(item: CellReport) -> str:
+    return "" if item.untested == NOTHING_TO_INSTALL else item.untested
+
+
+def _surprise(item: CellReport) -> str:
+    if item.expect is None or not item.surprise:
+        return ""
+    return f"{item.verdict.word}, expected {item.expect.verdict} ({item.expect.note})"
+
+
+def _span(items: list[CellReport]) -> str:
+    """Cells in few words: the id of one, else how many there are and what they have in common."""
+    if len(items) == 1:
+        return items[0].cell.id
+    frameworks = sorted({item.cell.framework for item in items}, key=Version)
+    plugins = sorted({item.cell.plugin for item in items}, key=plugin_key)
+    pythons = python_span({item.cell.python for item in items})
+    framework = frameworks[0] if len(frameworks) == 1 else f"{frameworks[0]}..{frameworks[-1]}"
+    plugin = f", {plugin_name(plugins[0])}" if len(plugins) == 1 else ""
+    return f"{framework}{plugin}, Python {pythons} ({len(items)} cells)"

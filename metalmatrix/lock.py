@@ -1,0 +1,171 @@
+"""Locks: the exact versions that a resolution chose, by file name and hash.
+
+A lock carries no file addresses: where a file comes from is the business of the index that uv is
+set up for; what it must be is said by its hash.  Two locks with equal digests are one environment.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.tags import parse_tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from metalmatrix.errors import ResultError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MACOS_TAG = re.compile(r"macosx_(\d+)_(\d+)_(?:arm64|universal2)")
+_FIRST_ARM64 = (11, 0)
+"""The first macOS on Apple silicon: a universal2 wheel for 10.9 needs no less there."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One file of a release: its name and its sha256, in hexadecimal."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """One release, and those of its wheels that fit the platform of the lock."""
+
+    name: str
+    version: str
+    wheels: tuple[Wheel, ...]
+
+    def macos_floor(self) -> tuple[int, int]:
+        """The lowest macOS on Apple silicon that one of the wheels is tagged for; (0, 0) for any."""
+        floors = []
+        for wheel in self.wheels:
+            for tag in parse_tag("-".join(wheel.file.removesuffix(".whl").split("-")[-3:])):
+                if tag.platform == "any":
+                    return (0, 0)
+                if match := _MACOS_TAG.fullmatch(tag.platform):
+                    floors.append(max(_FIRST_ARM64, (int(match[1]), int(match[2]))))
+        return min(floors, default=(0, 0))
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The packages of one set of versions, sorted by name."""
+
+    packages: tuple[Package, ...]
+
+    @functools.cached_property
+    def versions(self) -> dict[str, str]:
+        """Version by normalised name."""
+        return {package.name: package.version for package in self.packages}
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that name this environment."""
+        return digest_of(self.to_json())
+
+    def macos_floor(self) -> tuple[str, str] | None:
+        """The macOS that the wheels' tags ask for, and the package that asks for most.
+
+        Returns:
+            ``("12.0", "tensorflow")``, or None where every wheel is for any platform.
+        """
+        floor, name = max(((p.macos_floor(), p.name) for p in self.packages), default=((0, 0), ""))
+        return (f"{floor[0]}.{floor[1]}", name) if floor > (0, 0) else None
+
+    def requirements(self) -> str:
+        """The lock as a requirements file with hashes, a package a line (pip's hash-checking mode)."""
+        lines = (
+            " ".join([f"{p.name}=={p.version}", *(f"--hash=sha256:{wheel.sha256}" for wheel in p.wheels)])
+            for p in self.packages
+        )
+        return "".join(f"{line}\n" for line in lines)
+
+    def union(self, other: Lock) -> Lock | None:
+        """Both locks in one, or None where they disagree about a package."""
+        packages = {package.name: package for package in self.packages}
+        for package in other.packages:
+            if packages.setdefault(package.name, package).version != package.version:
+                return None
+        return Lock(tuple(packages[name] for name in sorted(packages)))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The lock as plain data."""
+        return [
+            {
+                "name": p.name,
+                "version": p.version,
+                "wheels": [{"file": w.file, "sha256": w.sha256} for w in p.wheels],
+            }
+            for p in self.packages
+        ]
+
+    @classmethod
+    def from_json(cls, data: object) -> Lock:
+        """The lock that `to_json` wrote.
+
+        Raises:
+            ResultError: The data is no lock; nothing of it is used.
+        """
+        try:
+            packages = [
+                _package(p["name"], p["version"], [(w["file"], w["sha256"]) for w in p["wheels"]])
+                for p in data  # type: ignore[attr-defined]
+            ]
+        except (TypeError, KeyError, ValueError) as error:
+            raise ResultError(f"a damaged lock: {error}") from error
+        return cls(tuple(packages))
+
+
+def from_pylock(data: dict[str, Any]) -> Lock:
+    """The lock in a parsed ``pylock.toml`` (PEP 751), its file addresses dropped.
+
+    Raises:
+        ValueError: A package has no wheel, or a name, version, file name or hash is not what it is to be.
+    """
+    packages = []
+    for entry in data.get("packages", []):
+        files = []
+        for wheel in entry.get("wheels", []):
+            name = (
+                wheel.get("name")
+                or unquote(urlsplit(wheel.get("url") or wheel.get("path", "")).path).rsplit("/", 1)[-1]
+            )
+            files.append((name, wheel["hashes"]["sha256"]))
+        packages.append(_package(entry["name"], entry["version"], files))
+    return Lock(tuple(sorted(packages, key=lambda package: package.name)))
+
+
+def digest_of(data: object) -> str:
+    """Sixteen hexadecimal digits of the sha256 of *data* in canonical JSON."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _package(name: str, version: str, files: Iterable[tuple[str, str]]) -> Package:
+    """A package of validated parts: none of them can carry a path, a blank or an option."""
+    wheels = []
+    for file, sha256 in files:
+        try:
+            wheel_name, wheel_version, _, _ = parse_wheel_filename(file)
+        except InvalidWheelFilename as error:
+            raise ValueError(str(error)[:200]) from error
+        if (wheel_name, wheel_version) != (canonicalize_name(name), Version(version)):
+            raise ValueError(f"{file[:100]} is no wheel of {name[:60]} {version[:30]}")
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError(f"{file[:100]} has no sha256")
+        wheels.append(Wheel(file, sha256))
+    if not wheels:
+        raise ValueError(f"{name[:60]} has no wheel")
+    return Package(
+        canonicalize_name(name), str(Version(version)), tuple(sorted(wheels, key=lambda w: w.file))
+    )

@@ -1,0 +1,67 @@
+"""The table in Markdown: the same fields and notes as in the terminal, every text escaped."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from metalmatrix import layout
+from metalmatrix.report import counts
+from metalmatrix.text import plain
+from metalmatrix.verdict import SIGNS, VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metalmatrix.report import Report
+
+HEADER = "<!-- made by `nox -s table`; do not edit -->"
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&@!])")
+
+
+def escape(text: str, limit: int = 400) -> str:
+    """Text of any origin as Markdown that shows it, and does nothing else (CommonMark, 2.4)."""
+    escaped = _SPECIAL.sub(r"\\\1", plain(text, limit))
+    return re.sub(r"(?i)\b(https?|www)(?=[:.])", r"\1&#8203;", escaped)
+
+
+def render(report: Report) -> str:
+    """The whole table as a Markdown document."""
+    return "\n".join([HEADER, "", *table(report), "", *_below(report)]) + "\n"
+
+
+def table(report: Report) -> Iterator[str]:
+    """The lines of the table and its legend."""
+    grid = layout.grid(report)
+    yield "| framework | " + " | ".join(layout.plugin_name(plugin) for plugin in grid.plugins) + " |"
+    yield "| --- |" + " --- |" * len(grid.plugins)
+    for framework in grid.frameworks:
+        fields = (
+            "<br>".join(
+                f"{escape(line.label)} {line.pythons}" for line in grid.fields.get((framework, plugin), ())
+            )
+            for plugin in grid.plugins
+        )
+        yield f"| **{framework}** | " + " | ".join(fields) + " |"
+    found = counts(report.cells)
+    yield ""
+    signs = (
+        f"{escape(SIGNS[word])} *{word}* {meaning}" for word, meaning in VERDICTS.items() if word in found
+    )
+    yield f"As of {report.as_of}, Pythons in each field. " + " · ".join(signs) + "."
+    if any(item.plain_is_worse for item in report.cells):
+        yield r"\* with pins; a plain install fares worse."
+
+
+def _below(report: Report) -> Iterator[str]:
+    for warning in layout.warnings(report):
+        yield f"> {escape(warning)}"
+        yield ""
+    for section in layout.sections(report):
+        yield f"## {section.title}"
+        yield ""
+        for note in section.notes:
+            yield f"- **{escape(note.cells)}**: {escape(note.text)}"
+        yield ""
+    if command := layout.reproduce(report):
+        yield f"To run one cell again, and keep its environment: `{command}`"

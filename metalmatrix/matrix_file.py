@@ -1,0 +1,358 @@
+"""Reading ``matrix.toml``: strict, and every refusal names the line, the reason and what to type.
+
+The file is for people and for machines: one entry a line.  ``tomllib`` gives the values but no
+positions, so `Lines` finds the line of a key or an array's entry in the text; a refusal then reads
+``matrix.toml:12: ...``.  All problems are told at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+
+from metalmatrix import releases
+from metalmatrix.cell import NO_PLUGIN, Cell, is_version
+from metalmatrix.errors import MatrixError, UsageError
+from metalmatrix.limits import Limits
+from metalmatrix.matrix import Expect, Matrix, Per, Rehearse
+from metalmatrix.releases import FRAMEWORKS, PLUGIN
+from metalmatrix.toml_lines import Lines
+from metalmatrix.verdict import VERDICTS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - Python 3.10
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
+"""The Pythons that a specifier is expanded against: 3.8, the first with an arm64 wheel, to 3.15."""
+
+_EXPECTABLE = tuple(word for word in VERDICTS if word != "unknown")
+_PER = ("framework", "environment", "none")
+_SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "": {
+        "as-of": dt.date,
+        "axes": dict,
+        "exclude": list,
+        "include": list,
+        "expect": list,
+        "limits": dict,
+        "rehearse": dict,
+    },
+    "axes": dict.fromkeys(("python", *FRAMEWORKS, PLUGIN), list),
+    "exclude": {"cell": str, "reason": str},
+    "include": {"cell": str, "reason": str},
+    "expect": {"cell": str, "verdict": str, "note": str, "url": str},
+    "limits": {"seconds": (int, float), "memory-mb": int, "device-memory-mb": int, "tolerance": dict},
+    "rehearse": {"per": str, "stand-in": dict},
+}
+_REQUIRED = {
+    "": ("as-of", "axes"),
+    "axes": ("python", PLUGIN),
+    "exclude": ("cell", "reason"),
+    "include": ("cell",),
+    "expect": ("cell", "verdict", "note"),
+}
+_WORDS: dict[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    list: "a list",
+    dict: "a table",
+    dt.date: "a date like 2026-11-20",
+}
+_STAND_INS = {"linux-x86_64": "tensorflow-cpu", "linux-aarch64": "tensorflow"}
+
+
+def default_path() -> Path:
+    """Where ``matrix.toml`` is: beside the package in a clone, else the copy inside the package."""
+    beside = Path(__file__).parent.parent / "matrix.toml"
+    return beside if beside.is_file() else Path(__file__).parent / "data" / "matrix.toml"
+
+
+@functools.cache
+def load(path: Path | None = None) -> Matrix:
+    """The matrix of the file at *path*.
+
+    Raises:
+        MatrixError: The file cannot be read, or says something that cannot be meant.
+    """
+    path = path or default_path()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MatrixError(
+            f"{path.name} cannot be read: {error}", "run this in a clone of metalmatrix"
+        ) from error
+    return parse(text, path.name)
+
+
+def parse(text: str, name: str = "matrix.toml") -> Matrix:
+    """The matrix that *text* declares.
+
+    Raises:
+        MatrixError: Every problem found, a line each, as ``name:line: what: what to type``.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise MatrixError(f"{name}: {error}", "see https://toml.io for the syntax") from error
+    reader = _Reader(data, Lines(text))
+    matrix = reader.matrix()
+    if reader.problems:
+        raise MatrixError("\n".join(f"{name}:{line}: {what}" for line, what in sorted(reader.problems)))
+    return cast("Matrix", matrix)
+
+
+class _Reader:
+    """One reading of one file: collects the problems, so that all of them are told at once."""
+
+    def __init__(self, data: dict[str, Any], lines: Lines) -> None:
+        self.data = data
+        self.lines = lines
+        self.problems: set[tuple[int, str]] = set()
+
+    def problem(self, line: int, what: str) -> None:
+        self.problems.add((line, what))
+
+    def matrix(self) -> Matrix | None:
+        if not self._shape("", self.data) or not self._shape("axes", self.data["axes"]):
+            return None
+        as_of = self.data["as-of"]
+        if isinstance(as_of, dt.datetime):
+            self.problem(self.lines.of("", "as-of"), "as-of is a time; write a date, as-of = 2026-11-20")
+            return None
+        cells = {cell.id: cell for cell in self._cells(as_of)}
+        self._include(cells)
+        excluded = self._exclude(cells)
+        ordered = sorted(cells.values(), key=lambda cell: cell.sort_key)
+        ordered.sort(key=lambda cell: (Version(cell.framework), -Version(cell.python).minor))
+        return Matrix(
+            as_of=as_of,
+            cells=tuple(ordered),
+            excluded=excluded,
+            expects=self._expects(ordered),
+            limits=self._limits(),
+            rehearse=self._rehearse(),
+        )
+
+    def _shape(self, table: str, value: dict[str, Any], index: int = 0) -> bool:
+        """Whether a table has only known keys of the right types, and all that are needed."""
+        before = len(self.problems)
+        known = _SCHEMA[table]
+        where = f"[{table}] " if table else ""
+        for key, item in value.items():
+            line = self.lines.of(table, key, index=index)
+            if key not in known:
+                self.problem(line, f"{where}unknown key {key!r}; known here: {', '.join(known)}")
+            elif isinstance(item, bool) or not isinstance(item, known[key]):
+                expected = known[key]
+                word = _WORDS.get(expected, "a number") if isinstance(expected, type) else "a number"
+                self.problem(line, f"{where}{key} is to be {word}")
+        for key in _REQUIRED.get(table, ()):
+            if key not in value:
+                self.problem(
+                    self.lines.of(table, index=index), f"{where}lacks {key!r}: add a line `{key} = ...`"
+                )
+        return len(self.problems) == before
+
+    # The axes ---------------------------------------------------------------------------------
+
+    def _cells(self, as_of: dt.date) -> Iterator[Cell]:
+        axes = self.data["axes"]
+        pythons = self._axis("python", as_of)
+        plugins = self._axis(PLUGIN, as_of)
+        frameworks = [
+            (name, version) for name in FRAMEWORKS if name in axes for version in self._axis(name, as_of)
+        ]
+        if not any(axes.get(name) for name in FRAMEWORKS):
+            self.problem(
+                self.lines.of("axes"), 'no framework: list at least one, `tensorflow = [\n  "2.17.1",\n]`'
+            )
+        seen: dict[str, str] = {}
+        for name, version in frameworks:
+            if version in seen:
+                real = releases.distribution_of(version)
+                self.problem(
+                    self.lines.of("axes", name, entry=version),
+                    f"duplicate cells: {version} is listed under {seen[version]} and under {name}; "
+                    f"keep it under {real}, which holds its binaries",
+                )
+            seen[version] = name
+        for name, version in frameworks:
+            for python in pythons:
+                for plugin in plugins:
+                    yield Cell(python, version, plugin, name)
+
+    def _axis(self, name: str, as_of: dt.date) -> list[str]:
+        """The versions of an axis, each once, in the order of the file."""
+        entries = self.data["axes"][name]
+        if not entries and name not in FRAMEWORKS:
+            self.problem(self.lines.of("axes", name), f"the axis {name} is empty: list at least one version")
+        versions: dict[str, str] = {}
+        for entry in entries:
+            line = self.lines.of("axes", name, entry=entry)
+            if not isinstance(entry, str):
+                self.problem(line, f'[axes] {name}: {entry!r} is to be a string: "{entry}"')
+                continue
+            for version in self._expand(name, entry, as_of, line):
+                if version in versions:
+                    self.problem(
+                        line,
+                        f"duplicate cells: {name} {version} is given by {versions[version]!r} and by {entry!r}",
+                    )
+                versions[version] = entry
+        return list(versions)
+
+    def _expand(self, name: str, entry: str, as_of: dt.date, line: int) -> Iterable[str]:
+        """The versions that one entry stands for: itself, or what its specifier matches."""
+        if name == PLUGIN and entry == NO_PLUGIN:
+            return (entry,)
+        if is_version(entry):
+            return (entry,) if self._known(name, entry, as_of, line) else ()
+        try:
+            specifier = SpecifierSet(entry)
+        except InvalidSpecifier:
+            self.problem(
+                line, f'{name}: {entry!r} is neither a version ("2.15.1") nor a specifier (">=2.15,<2.18")'
+            )
+            return ()
+        if name == "python":
+            found = [version for version in PYTHONS if specifier.contains(version)]
+            known = f"{PYTHONS[0]} to {PYTHONS[-1]}"
+        else:
+            # Of a framework with two names, a specifier means the one that holds the binaries.
+            known_releases = releases.published(name)
+            found = [
+                v for v in releases.expand(name, entry, as_of) if releases.has_binaries(known_releases[v])
+            ]
+            known = (
+                f"the releases up to {as_of}: {', '.join(list(releases.published(name))[-4:])} are the newest"
+            )
+        if not found:
+            self.problem(line, f"{name}: the specifier {entry!r} matches nothing of {known}")
+        return found
+
+    def _known(self, name: str, version: str, as_of: dt.date, line: int) -> bool:
+        if name == "python":
+            if version not in PYTHONS:
+                self.problem(line, f"python {version} is not known; write one of {', '.join(PYTHONS)}")
+            return version in PYTHONS
+        release = releases.published(name).get(version)
+        if release is None:
+            near = ", ".join(releases.closest(name, version))
+            self.problem(
+                line, f"{name} {version} was never published, as far as is known; the closest are {near}"
+            )
+        elif release.uploaded > as_of.isoformat():
+            self.problem(line, f"{name} {version} was uploaded on {release.uploaded}, after as-of = {as_of}")
+            return False
+        return release is not None
+
+    # The rules --------------------------------------------------------------------------------
+
+    def _rules(self, table: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        for index, rule in enumerate(self.data.get(table, [])):
+            if not isinstance(rule, dict):
+                self.problem(self.lines.of(table), f"write [[{table}]], a table for each rule")
+            elif self._shape(table, rule, index):
+                yield self.lines.of(table, "cell", index=index), rule
+
+    def _include(self, cells: dict[str, Cell]) -> None:
+        for line, rule in self._rules("include"):
+            try:
+                cell = Cell.parse(rule["cell"])
+            except UsageError as error:
+                self.problem(line, str(error).replace("\n  hint", "; hint"))
+                continue
+            if cell.id in cells:
+                self.problem(line, f"duplicate cells: {cell.id} is in the axes already; remove this rule")
+            cells[cell.id] = cell
+
+    def _exclude(self, cells: dict[str, Cell]) -> tuple[tuple[Cell, str], ...]:
+        included = {rule.get("cell") for rule in self.data.get("include", []) if isinstance(rule, dict)}
+        excluded: dict[str, tuple[Cell, str]] = {}
+        for line, rule in self._rules("exclude"):
+            pattern = Expect(rule["cell"], "", "")
+            matching = [cell for cell in cells.values() if pattern.matches(cell)]
+            if not matching:
+                self.problem(line, f"[[exclude]] {rule['cell']!r} matches no cell; `nox -l` lists them")
+            for cell in matching:
+                if cell.id in included:
+                    self.problem(line, f"contradictory rules: {cell.id} is included and excluded; remove one")
+                if cell.id in excluded:
+                    self.problem(line, f"contradictory rules: {cell.id} is excluded twice; remove one")
+                excluded[cell.id] = (cell, rule["reason"])
+        for cell_id in excluded:
+            del cells[cell_id]
+        if not cells and not self.problems:
+            self.problem(self.lines.of("exclude"), "the rules exclude every cell; remove one")
+        return tuple(excluded.values())
+
+    def _expects(self, cells: list[Cell]) -> tuple[Expect, ...]:
+        expects: list[Expect] = []
+        for line, rule in self._rules("expect"):
+            expect = Expect(**rule)
+            if expect.verdict not in _EXPECTABLE:
+                self.problem(
+                    line,
+                    f"verdict {expect.verdict!r} cannot be expected; write one of {', '.join(_EXPECTABLE)}",
+                )
+            if expect.url and not re.fullmatch(r"https://[^\s<>\"']{1,500}", expect.url):
+                self.problem(line, f"url {expect.url!r} is to begin with https:// and hold no blanks")
+            matching = [cell for cell in cells if expect.matches(cell)]
+            if not matching:
+                self.problem(line, f"[[expect]] {expect.cell!r} matches no cell; `nox -l` lists them")
+            for earlier in expects:
+                if earlier.verdict != expect.verdict and any(map(earlier.matches, matching)):
+                    both = next(filter(earlier.matches, matching)).id
+                    self.problem(
+                        line,
+                        f"contradictory rules: {both} is expected {earlier.verdict} and {expect.verdict}",
+                    )
+            expects.append(expect)
+        return tuple(expects)
+
+    # The rest ---------------------------------------------------------------------------------
+
+    def _limits(self) -> Limits:
+        table = self.data.get("limits", {})
+        if not self._shape("limits", table):
+            return Limits()
+        for key, value in [*table.items(), *table.get("tolerance", {}).items()]:
+            if not isinstance(value, dict) and (
+                isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf")
+            ):
+                where = "limits" if key in table else "limits.tolerance"
+                self.problem(
+                    self.lines.of(where, key), f"[{where}] {key} = {value!r} is to be a number above 0"
+                )
+        default = Limits()
+        return Limits(
+            seconds=table.get("seconds", default.seconds),
+            memory_mb=table.get("memory-mb", default.memory_mb),
+            device_memory_mb=table.get("device-memory-mb", default.device_memory_mb),
+            tolerance=table.get("tolerance", default.tolerance),
+        )
+
+    def _rehearse(self) -> Rehearse:
+        table = self.data.get("rehearse", {})
+        self._shape("rehearse", table)
+        per = table.get("per", "framework")
+        if per not in _PER:
+            self.problem(self.lines.of("rehearse", "per"), f"per = {per!r} is to be one of {', '.join(_PER)}")
+        stand_in = table.get("stand-in", _STAND_INS)
+        for platform, name in stand_in.items() if isinstance(stand_in, dict) else ():
+            if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+                line = self.lines.of("rehearse.stand-in", platform)
+                self.problem(line, f'{platform} = {name!r} is to name a distribution, like "tensorflow-cpu"')
+        return Rehearse(cast("Per", per), stand_in)

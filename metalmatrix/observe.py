@@ -1,0 +1,139 @@
+"""Observations: what the resolver, the repairs and the runs say of a cell, as evidence.
+
+Pure: records in, evidence out.  The rule of what a rehearsal may claim for a Mac is here, in one place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metalmatrix.evidence import STAGES, Evidence, Which
+from metalmatrix.results import SETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from metalmatrix.cell import Cell
+    from metalmatrix.lock import Lock
+    from metalmatrix.repairs import Repair
+    from metalmatrix.results import Record, Resolved, Results, Run
+    from metalmatrix.supervise import CheckInfo, CheckResult
+
+RESOLVER = "the resolver, for macOS arm64"
+
+
+def from_results(record: Record, results: Results, *, fresh: bool) -> Iterator[Evidence]:
+    """What one host's record says of its cell; the resolver's answers only where they are *fresh*."""
+    for which in SETS:
+        entry = record.sets[which]
+        if fresh:
+            yield from_resolved(entry.resolved, which, record.as_of)
+        run = results.run(record, which)
+        if run is not None:
+            yield from_run(run, which, results.host)
+        elif entry.untested:
+            yield Evidence("rehearsed", which, "skipped", entry.untested, record.date[:10], results.host)
+
+
+def from_resolved(resolved: Resolved, which: Which, as_of: str) -> Evidence:
+    """The resolver's answer for one set."""
+    message = resolved.message or "a set of published wheels satisfies it"
+    if resolved.outcome == "fails" and resolved.blame:
+        message = f"{message} (to blame: {resolved.blame})"
+    stage = "resolve" if resolved.outcome == "fails" else ""
+    return Evidence("resolved", which, resolved.outcome, message, as_of, RESOLVER, stage)
+
+
+def from_repairs(
+    cell: Cell,
+    lock: Lock | None,
+    repairs: Iterable[Repair],
+    catalog: Iterable[CheckInfo],
+    seen: Iterable[Evidence],
+) -> Iterator[Evidence]:
+    """What the repairs say of a plain set whose checks nobody ran: a needed bound that is not kept breaks it.
+
+    Args:
+        cell: The cell.
+        lock: Its plain set; None where there is none.
+        repairs: The bounds that are known to be needed.
+        catalog: The checks they were found by.
+        seen: What else is known: where the plain set ran, what was seen counts, not what is to be expected.
+    """
+    ran = any(
+        item.set == "plain" and item.kind in {"rehearsed", "ran"} and item.outcome in {"ok", "fails"}
+        for item in seen
+    )
+    if lock is None or ran:
+        return
+    checks = {info.id: info for info in catalog}
+    for repair in repairs:
+        if repair.applies(cell) and repair.violated_by(lock):
+            name = repair.requirement.name
+            message = (
+                f"{repair.check}: {repair.message} ({name} {lock.versions[name]}; {repair.bound} mends it)"
+            )
+            yield Evidence(
+                "rehearsed",
+                "plain",
+                "fails",
+                " ".join(message.split()),
+                repair.proved,
+                f"the repairs, proved by a rehearsal of {repair.proof}",
+                stage=checks[repair.check].stage,
+                degrades=checks[repair.check].weight == "degrades",
+            )
+
+
+def from_run(run: Run, which: Which, host: str) -> Evidence:
+    """What one run of the checks says of one set."""
+    day = run.date[:10]
+    moved = f" (pins that had to move here: {', '.join(map(str, run.moved))})" if run.moved else ""
+    if run.failure:
+        # On a Mac an installation that fails is the cell's; elsewhere it says nothing of the Mac.
+        outcome = "fails" if run.kind == "ran" else "unknown"
+        return Evidence(
+            run.kind, which, outcome, run.failure, day, host, stage="resolve" if run.kind == "ran" else ""
+        )
+    failed = [check for check in run.checks if check.outcome == "failed"]
+    if not failed:
+        names = {
+            outcome: [c for c in run.checks if c.outcome == outcome] for outcome in ("passed", "skipped")
+        }
+        message = f"passed: {', '.join(check.check for check in names['passed'])}"
+        if names["skipped"]:
+            message += f"; skipped: {'; '.join(f'{c.check} ({c.message})' for c in names['skipped'])}"
+        return Evidence(run.kind, which, "ok", message + moved, day, host)
+    first = min(failed, key=lambda check: (check.weight == "degrades", STAGES.index(check.stage)))
+    return Evidence(
+        run.kind,
+        which,
+        "fails",
+        f"{first.check}: {first.message}{moved}",
+        day,
+        host,
+        stage=first.stage,
+        degrades=first.weight == "degrades",
+        portable=run.kind == "ran" or (not run.moved and portable(first)),
+    )
+
+
+def portable(failure: CheckResult) -> bool:
+    """Whether a failure seen on another platform would be met on a Mac under the same versions.
+
+    A Python exception is raised by Python code, and Macs get the same Python packages.  A crash, a
+    hang, a limit, a wrong number, an error of TensorFlow's runtime, or a library that cannot be
+    loaded is a matter of the compiled code, which is another on a Mac.
+    """
+    native = (
+        "tensorflow.python.framework.errors",
+        "builtins.OSError",
+        "builtins.MemoryError",
+        "builtins.SystemError",
+    )
+    shared_library = (".so", "undefined symbol", "cannot open shared object", "DLL load failed")
+    return (
+        failure.how == "exception"
+        and not failure.exception.startswith(native)
+        and not any(mark in failure.message for mark in shared_library)
+    )

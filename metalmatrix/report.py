@@ -1,0 +1,192 @@
+"""The report: every cell with its evidence and its verdicts, from what is stored; pure.
+
+The terminal's table, the Markdown, the JSON feed and an explanation are renderings of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from metalmatrix.observe import from_repairs, from_results
+from metalmatrix.verdict import SIGNS, Verdict, surprise, verdict
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Mapping
+
+    from metalmatrix.cell import Cell
+    from metalmatrix.evidence import Evidence
+    from metalmatrix.lock import Lock
+    from metalmatrix.matrix import Expect, Matrix
+    from metalmatrix.repairs import Repair
+    from metalmatrix.results import Record, Results
+    from metalmatrix.supervise import CheckInfo
+
+
+@dataclass(frozen=True)
+class CellReport:
+    """One cell and what is known of it.
+
+    Attributes:
+        verdict: What the evidence about the pinned set adds up to.
+        plain: The same about the plain set.
+        macos: The lowest macOS that the pinned set's wheels are tagged for; None where that is unknown.
+        macos_by: The package that asks for it.
+        evidence: All of it, in the order of kinds.
+        untested: Why no checks ran for the pinned set on any host; empty where they did.
+        expect: What ``matrix.toml`` expects, if anything.
+    """
+
+    cell: Cell
+    verdict: Verdict
+    plain: Verdict
+    macos: str | None
+    macos_by: str
+    evidence: tuple[Evidence, ...]
+    untested: str = ""
+    expect: Expect | None = None
+
+    @property
+    def headline(self) -> str:
+        """The cell in a line: ``py3.12-tf2.20.0-nometal: + likely (a plain install: ! degraded)``."""
+        plain = (
+            f" (a plain install: {SIGNS[self.plain.word]} {self.plain.word})" if self.plain_is_worse else ""
+        )
+        return f"{self.cell.id}: {SIGNS[self.verdict.word]} {self.verdict.word}{plain}"
+
+    @property
+    def surprise(self) -> bool:
+        """Whether the verdict contradicts what is expected."""
+        return self.expect is not None and surprise(self.expect.verdict, self.verdict.word)
+
+    @property
+    def plain_is_worse(self) -> bool:
+        """Whether a plain install is known to fare worse than the pinned one."""
+        return (
+            self.plain.word in {"degraded", "broken", "not-installable"}
+            and self.plain.word != self.verdict.word
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The report of this cell as the machine interface tells it."""
+        return {
+            "cell": self.cell.id,
+            "verdict": self.verdict.word,
+            "stage": self.verdict.stage,
+            "message": self.verdict.message,
+            "macos": self.macos,
+            "plain": self.plain.word,
+            "evidence": [item.to_json() for item in self.evidence],
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole table.
+
+    Attributes:
+        as_of: The day as of which everything is resolved.
+        cells: Every cell of the matrix, in its order.
+        excluded: Cells that a rule takes out, with its reason.
+        hosts: The hosts whose results are in it.
+        missing: Cells that a run set out to do, and whose result is missing: it was cut off.
+        problems: Result files that were set aside, with the reason.
+    """
+
+    as_of: dt.date
+    cells: tuple[CellReport, ...]
+    excluded: tuple[tuple[Cell, str], ...] = ()
+    hosts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def cell_report(
+    cell: Cell,
+    evidence: Iterable[Evidence],
+    *,
+    floor: tuple[str, str] | None,
+    untested: str = "",
+    expect: Expect | None = None,
+) -> CellReport:
+    """The report of one cell, its verdicts worked out from the evidence."""
+    order = ("resolved", "linked", "reported", "rehearsed", "ran")
+    found = tuple(sorted(evidence, key=lambda item: (order.index(item.kind), item.set)))
+    macos, by = floor or (None, "")
+    return CellReport(
+        cell, verdict(cell, found), verdict(cell, found, "plain"), macos, by, found, untested, expect
+    )
+
+
+def build(
+    matrix: Matrix,
+    hosts: Iterable[Results],
+    repairs: Iterable[Repair],
+    catalog: Iterable[CheckInfo],
+    lock: Callable[[str, str], Lock | None],
+) -> Report:
+    """The report of the matrix from the stored results.
+
+    Args:
+        matrix: What is declared.
+        hosts: What each host knows.
+        repairs: The bounds that are known to be needed.
+        catalog: The checks there are.
+        lock: Gives a host's lock by its digest; asked for once or more.
+    """
+    hosts, repairs, catalog = tuple(hosts), tuple(repairs), tuple(catalog)
+    reports = []
+    for cell in matrix.cells:
+        evidence: list[Evidence] = []
+        known = _newest(cell, hosts, matrix.as_of.isoformat())
+        for results in hosts:
+            if record := results.records.get(cell.id):
+                evidence += from_results(record, results, fresh=known is not None and record is known[1])
+        floor, untested = None, "it has not been resolved as of this day: run `nox -s matrix`"
+        if known:
+            host, record = known
+            pinned, plain = record.sets["pinned"], record.sets["plain"].resolved.lock
+            floor = (pinned.resolved.macos, pinned.resolved.macos_by) if pinned.resolved.macos else None
+            untested = "" if _was_run(evidence) else pinned.untested
+            evidence += from_repairs(
+                cell, lock(host, plain) if plain else None, repairs, catalog, tuple(evidence)
+            )
+        reports.append(
+            cell_report(cell, evidence, floor=floor, untested=untested, expect=matrix.expectation(cell))
+        )
+    return Report(
+        as_of=matrix.as_of,
+        cells=tuple(reports),
+        excluded=matrix.excluded,
+        hosts=tuple(results.host for results in hosts if results.records),
+        missing=tuple(f"{results.host}/{cell}" for results in hosts for cell in results.missing),
+        problems=tuple(problem for results in hosts for problem in results.problems),
+    )
+
+
+def _was_run(evidence: Iterable[Evidence]) -> bool:
+    """Whether the checks ran for the pinned set, on any host."""
+    return any(
+        e.set == "pinned" and e.kind in {"ran", "rehearsed"} and e.outcome in {"ok", "fails"}
+        for e in evidence
+    )
+
+
+def _newest(cell: Cell, hosts: Iterable[Results], as_of: str) -> tuple[str, Record] | None:
+    """The newest record whose resolution is of the matrix's day, with its host."""
+    found = [
+        (r.date, results.host, r)
+        for results in hosts
+        if (r := results.records.get(cell.id)) and r.as_of == as_of
+    ]
+    newest = max(found, key=lambda item: item[:2], default=None)
+    return newest[1:] if newest else None
+
+
+def counts(cells: Iterable[CellReport]) -> Mapping[str, int]:
+    """How many cells have which verdict."""
+    found: dict[str, int] = {}
+    for cell in cells:
+        found[cell.verdict.word] = found.get(cell.verdict.word, 0) + 1
+    return found

@@ -1,0 +1,43 @@
+"""The report as files: loaded from the results, written under ``site/``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from metalmatrix import feed, markdown
+from metalmatrix.files import write_atomic
+from metalmatrix.matrix_file import load
+from metalmatrix.repairs import load_repairs
+from metalmatrix.report import build
+from metalmatrix.run import default_results
+from metalmatrix.supervise import check_catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from metalmatrix.cell import Cell
+    from metalmatrix.report import Report
+
+
+def current_report(cells: Iterable[Cell] | None = None) -> Report:
+    """The report of what is stored now, of the whole matrix or of some of its cells."""
+    store, matrix = default_results(), load()
+    if cells is not None:
+        matrix = replace(matrix, cells=tuple(cells))
+    hosts = [store.load(host) for host in store.hosts()]
+    return build(matrix, hosts, load_repairs(), check_catalog(), store.lock)
+
+
+def write_site(report: Report) -> list[Path]:
+    """Write ``site/compat.json`` and ``site/compat.md``; the files written."""
+    site = default_results().root.parent / "site"
+    files = {
+        site / "compat.json": json.dumps(feed.render(report), indent=1, ensure_ascii=False) + "\n",
+        site / "compat.md": markdown.render(report),
+    }
+    for path, text in files.items():
+        write_atomic(path, text)
+    return list(files)

@@ -1,0 +1,149 @@
+"""The table in a terminal: within 100 columns, read without colour, nothing of it markup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from metalmatrix import layout
+from metalmatrix.checklist import check_catalog
+from metalmatrix.report import counts
+from metalmatrix.text import plain
+from metalmatrix.verdict import SIGNS, VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import TextIO
+
+    from rich.console import RenderableType
+
+    from metalmatrix.layout import Grid
+    from metalmatrix.report import CellReport, Report
+    from metalmatrix.supervise import CheckResult
+
+WIDTH = 100
+_ACROSS = 5
+"""Plugins side by side; more of them go into a second table below."""
+
+_STYLES = {
+    "works": "bold green",
+    "likely": "green",
+    "degraded": "yellow",
+    "broken": "bold red",
+    "not-installable": "dim",
+    "unknown": "cyan",
+}
+
+
+def print_report(report: Report, stream: TextIO | None = None) -> None:
+    """Print the table and what is said below it."""
+    console(stream).print(Group(*_parts(report)), soft_wrap=False)
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A console no wider than `WIDTH`, and as wide where nobody is looking."""
+    made = Console(file=stream, highlight=False, markup=False, emoji=False)
+    made.width = min(made.width, WIDTH) if made.is_terminal else WIDTH
+    return made
+
+
+def _parts(report: Report) -> Iterator[RenderableType]:
+    yield Text(f"TensorFlow on Apple silicon, as of {report.as_of}\n", style="bold")
+    grid = layout.grid(report)
+    for start in range(0, len(grid.plugins), _ACROSS):
+        yield _table(grid, grid.plugins[start : start + _ACROSS])
+        yield Text()
+    yield from _legend(report)
+    for warning in layout.warnings(report):
+        yield Text(plain(warning, 400), style="bold yellow")
+    for section in layout.sections(report):
+        yield Text(f"\n{section.title}", style="bold")
+        for note in section.notes:
+            yield Padding(
+                Text.assemble((plain(note.cells, 100), "cyan"), f"  {plain(note.text, 400)}"), (0, 0, 0, 2)
+            )
+    if command := layout.reproduce(report):
+        yield Text(f"\nTo run one cell again, and keep its environment: {command}")
+    yield Text("All evidence of a cell: python -m metalmatrix explain ID")
+
+
+def _table(grid: Grid, plugins: tuple[str, ...]) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("framework", no_wrap=True, width=9)
+    for plugin in plugins:
+        table.add_column(layout.plugin_name(plugin), no_wrap=True, width=17)
+    for framework in grid.frameworks:
+        fields = [_field(grid, framework, plugin) for plugin in plugins]
+        table.add_row(Text(framework, style="bold"), *fields)
+    return table
+
+
+def _field(grid: Grid, framework: str, plugin: str) -> Text:
+    lines = grid.fields.get((framework, plugin), ())
+    parts = []
+    for line in lines:
+        parts.append(Text(line.label, style=_STYLES[line.word]))
+        parts.append(Text(f"  {line.pythons}"))
+    return Text("\n").join(parts)
+
+
+def _legend(report: Report) -> Iterator[Text]:
+    found = counts(report.cells)
+    for word, meaning in VERDICTS.items():
+        if word in found:
+            sign = Text(f"{SIGNS[word]} {word:<16}", style=_STYLES[word])
+            yield sign + Text(f"{found[word]:>4}  {meaning}", style="default")
+    if any(item.plain_is_worse for item in report.cells):
+        yield Text(f"{layout.PLAIN_WORSE} with pins; a plain install fares worse, see below")
+
+
+def print_explanation(item: CellReport, stream: TextIO | None = None) -> None:
+    """Print all that is known of one cell, in words."""
+    out = console(stream)
+    verdict = item.verdict
+    stage = f" at {verdict.stage}" if verdict.word == "broken" else ""
+    out.print(
+        Text.assemble(
+            (item.cell.id, "bold"),
+            "  ",
+            (f"{SIGNS[verdict.word]} {verdict.word}{stage}", _STYLES[verdict.word]),
+        )
+    )
+    out.print(Padding(Text(plain(verdict.message, 2000)), (0, 0, 0, 2)))
+    if item.plain_is_worse:
+        out.print(
+            Padding(
+                Text(f"a plain install: {item.plain.word}: {plain(item.plain.message, 2000)}"), (0, 0, 0, 2)
+            )
+        )
+    if item.macos:
+        out.print(f"  macOS {item.macos} or later, which {item.macos_by} asks for")
+    for evidence in item.evidence:
+        which = f" {evidence.set}" if evidence.set else ""
+        head = f"{evidence.kind}{which}: {evidence.outcome}"
+        out.print(Padding(Text.assemble((head, "cyan"), f"  {plain(evidence.message, 2000)}"), (0, 0, 0, 2)))
+        out.print(Padding(Text(f"{evidence.date}, {plain(evidence.source, 200)}", style="dim"), (0, 0, 0, 4)))
+
+
+def print_checks(results: Iterable[CheckResult], stream: TextIO | None = None) -> None:
+    """Print what came of each check, and the advice for those that failed."""
+    out = console(stream)
+    advice = {info.id: info.advice for info in check_catalog()}
+    signs = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("–", "dim")}
+    for result in results:
+        sign, style = signs[result.outcome]
+        seconds = f"{result.seconds:6.1f} s" if result.outcome != "skipped" else ""
+        out.print(
+            Text.assemble(
+                (f"{sign} {result.outcome:<8}", style), f"{result.check:<14}{seconds:>9}  {result.title}"
+            )
+        )
+        if result.message:
+            out.print(Padding(Text(plain(result.message, 1000)), (0, 0, 0, 10)))
+        if result.outcome == "failed":
+            out.print(Padding(Text(advice.get(result.check, ""), style="dim"), (0, 0, 0, 10)))

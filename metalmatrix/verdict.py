@@ -1,0 +1,87 @@
+"""The verdict: what the evidence adds up to, from a closed list, by a pure function.
+
+Only `ran` can say *works*.  `rehearsed` never raises a verdict; it lowers one where the failure does
+not depend on the platform.  *Unknown* is never *broken*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from metalmatrix.cell import NO_PLUGIN, Cell
+from metalmatrix.evidence import STAGES, Evidence, Which
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VERDICTS = {
+    "works": "ran on a Mac, and all checks passed",
+    "likely": "installs, nothing is known against it, not yet run on a Mac",
+    "degraded": "runs, but something is wrong or slow",
+    "broken": "fails, at the stage named",
+    "not-installable": "no set of published wheels satisfies it",
+    "unknown": "the evidence could not be had",
+}
+"""The closed list, best first, each word with what it means."""
+
+SIGNS = {"works": "✓", "likely": "+", "degraded": "!", "broken": "✗", "not-installable": "–", "unknown": "?"}
+"""The sign beside each word, so that no verdict is told by colour alone."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A word of the closed list, the stage that fails, and a line that says why."""
+
+    word: str
+    stage: str
+    message: str
+
+
+def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -> Verdict:
+    """What the evidence about one set of *cell* adds up to."""
+    about = [item for item in evidence if item.set in {which, ""}]
+    resolved = [item for item in about if item.kind == "resolved"]
+    if refused := _first(resolved, "fails"):
+        return Verdict("not-installable", "resolve", refused.message)
+    ran = [item for item in about if item.kind == "ran"]
+    if failure := _worst(ran):
+        return _failed(failure)
+    if _first(ran, "ok"):
+        return Verdict("works", "", VERDICTS["works"])
+    if not _first(resolved, "ok"):
+        missing = _first(resolved, "unknown")
+        return Verdict("unknown", "resolve", missing.message if missing else "it has not been resolved")
+    linked = [item for item in about if item.kind == "linked"]
+    rehearsed = [item for item in about if item.kind == "rehearsed" and item.portable]
+    if failure := _worst([*linked, *rehearsed]):
+        return _failed(failure)
+    if cell.plugin != NO_PLUGIN and not _first(linked, "ok"):
+        return Verdict(
+            "unknown", "link", "installs; not yet known is whether the plugin loads: nobody ran it on a Mac"
+        )
+    return Verdict("likely", "", VERDICTS["likely"])
+
+
+def _first(evidence: list[Evidence], outcome: str) -> Evidence | None:
+    return next((item for item in evidence if item.outcome == outcome), None)
+
+
+def _worst(evidence: list[Evidence]) -> Evidence | None:
+    """The failure that counts: what breaks before what degrades, and the earlier stage first."""
+    failures = [item for item in evidence if item.outcome == "fails"]
+    return min(failures, key=lambda item: (item.degrades, STAGES.index(item.stage)), default=None)
+
+
+def _failed(failure: Evidence) -> Verdict:
+    return Verdict("degraded" if failure.degrades else "broken", failure.stage, failure.message)
+
+
+def surprise(expected: str, actual: str) -> bool:
+    """Whether a verdict contradicts what is expected of the cell, for better or for worse.
+
+    *Unknown* contradicts nothing, and a cell that is expected to work is not contradicted by *likely*:
+    without a Mac, more cannot be had.
+    """
+    good = {"works", "likely"}
+    return actual not in {"unknown", expected} and not {expected, actual} <= good

@@ -1,0 +1,122 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = [
+#   "nox[uv]>=2026.10.20",
+#   "filelock>=3.16",
+#   "jsonschema-rs>=0.33",
+#   "packaging>=24.2",
+#   "platformdirs>=4.3",
+#   "psutil>=6.1",
+#   "pypi-simple>=1.6",
+#   "rich>=13.9",
+#   "tomli>=2.2; python_version < '3.11'",
+#   "uv>=0.9",
+# ]
+# ///
+"""metalmatrix: the compatibility matrix for TensorFlow on Apple silicon.
+
+nox -s matrix                          every cell, and then the table
+nox -s matrix -j 2                     two cells at a time
+nox -s "matrix(py3.11-tf2.15.1-metal1.1.0)"   one cell
+nox -s matrix -p 3.11 -k "tf2_15"      some cells;  -- --fresh --keep --plain
+nox -s table                           what is known, without running anything
+nox -s tests                           the project's own tests
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT))  # nox does not, and its workers start elsewhere
+
+from metalmatrix import matrix_file, run_name  # noqa: E402
+from metalmatrix.errors import IndexUnreachableError, MetalmatrixError  # noqa: E402
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False  # such a cell is untested, and the table says so
+nox.options.sessions = ["matrix"]
+
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+
+def end_in_table() -> None:
+    """Show the table after all that nox says, whatever failed, and under -j too."""
+    if run_name.plan_path().exists():
+        from metalmatrix.session import end_in_table as show
+
+        show()
+
+
+if run_name.join_run():
+    atexit.register(end_in_table)
+
+try:
+    CELLS = matrix_file.load().cells
+except MetalmatrixError as error:
+    sys.exit(f"error: {error}")
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize("python,cell_id", [nox.param(c.python, c.id, id=c.id, tags=list(c.tags)) for c in CELLS])
+def matrix(session: nox.Session, cell_id: str) -> None:
+    """Run one cell: resolve it for macOS, run the checks in its own environment, keep the result."""
+    from metalmatrix.session import run_cell
+
+    try:
+        report = run_cell(cell_id, session.posargs, Path(__file__), session.log)
+    except IndexUnreachableError as error:
+        session.error(f"unknown: {error}")
+    except MetalmatrixError as error:
+        session.error(str(error))
+    session.log(report.headline)
+    if report.surprise:
+        session.error(f"a surprise: {report.headline}")
+    if report.untested:
+        session.skip(f"{report.headline}; not run: {report.untested}")
+
+
+@nox.session(venv_backend="none")
+def table(session: nox.Session) -> None:
+    """Show what is known, complete or not, and write site/compat.json and site/compat.md."""
+    if run_name.plan_path().exists():
+        session.log("the table follows at the end of this run")
+        return
+    from metalmatrix.cli import main
+
+    if main(["table", *session.posargs]) != 0:
+        session.error("a surprise, see the table")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the project's tests; -- -m "not index and not tensorflow" for those that need no network."""
+    session.install("-e", ".", *nox.project.dependency_groups(PYPROJECT, "tests"))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", silent=True)
+    session.run("coverage", "report")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the style; -- --fix mends what can be mended."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", *([] if "--fix" in session.posargs else ["--check"]))
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Check the types, strictly."""
+    session.install("-e", ".", *nox.project.dependency_groups(PYPROJECT, "typecheck"))
+    session.run("mypy")
+
+
+if __name__ == "__main__":
+    nox.main()
