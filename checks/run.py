@@ -1,10 +1,13 @@
 """Runs checks inside the environment they are about, and tells the supervisor through a pipe.
 
-Started as ``PYTHON -I -X faulthandler run.py FD`` with the job as JSON on stdin: ``token``, ``checks``
-(their ids, in order) and ``limits``.  Each line on FD is one event: ``start``, ``facts``, ``done`` or
-``fresh``, always with the token, so that what the environment itself writes there by accident counts
-for nothing.  One process runs them all, since importing TensorFlow is what costs; when it dies, the
-supervisor starts another for the checks that are left.
+Started as ``PYTHON -I -X faulthandler run.py FD`` with the job as a line of JSON on stdin: ``token``,
+``checks`` (their ids, in order) and ``limits``.  Each line on FD is one event: ``start``, ``facts``,
+``done`` or ``fresh``, always with the token, so that what the environment itself writes there by
+accident counts for nothing.  After each check it waits for a line on stdin: by then the supervisor has
+read what was printed, and what a crash prints next is the next check's.
+
+One process runs all checks, since importing TensorFlow is what costs; when it dies, the supervisor
+starts another for the checks that are left.
 """
 
 import contextlib
@@ -26,7 +29,8 @@ STDERR = 2
 def main(argv):
     channel = int(argv[1])
     os.set_inheritable(channel, False)  # noqa: FBT003 - it has no name
-    job = json.load(sys.stdin)
+    orders = take_stdin()
+    job = json.loads(orders.readline())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def send(event, check, **more):
@@ -40,8 +44,19 @@ def main(argv):
         send("start", check)
         if run(checks[check], check, job, send, lib) == "failed" and check == "import":
             break  # the others would each say the same
+        if check != job["checks"][-1] and not orders.readline():
+            break  # the supervisor is gone
     # Nothing of the environment gets a say after the last event: atexit hooks and threads may hang.
     os._exit(0)
+
+
+def take_stdin():
+    """The pipe that was stdin; a check that reads stdin finds its end at once."""
+    orders = os.fdopen(os.dup(0), "rb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return orders
 
 
 def load(ids):

@@ -33,6 +33,7 @@ class Evidence:
         stage: Where it fails; empty unless it does.
         degrades: Whether what fails leaves the rest usable.
         portable: Whether a rehearsal's failure would happen on a Mac as well.
+        run: Whether it is the record of a run of the checks, on the host that is the source.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Evidence:
     stage: str = ""
     degrades: bool = False
     portable: bool = True
+    run: bool = False
 
     def to_json(self) -> dict[str, str]:
         """The observation as the machine interface tells it."""

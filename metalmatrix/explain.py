@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metalmatrix.observe import from_repairs, from_resolved, from_results
+from metalmatrix.observe import from_resolved, from_results, with_repairs
 from metalmatrix.plan import resolved
 from metalmatrix.repairs import load_repairs
 from metalmatrix.report import CellReport, cell_report
@@ -39,9 +39,7 @@ def explain(
         for results in hosts:
             if record := results.records.get(cell.id):
                 evidence += from_results(record, results, fresh=False)
-        evidence += from_repairs(
-            cell, answers["plain"].lock, load_repairs(), check_catalog(), tuple(evidence)
-        )
+        evidence = with_repairs(cell, answers["plain"].lock, load_repairs(), check_catalog(), evidence)
         pinned = answers["pinned"].lock
         floor = pinned.macos_floor() if pinned and answers["pinned"].outcome == "ok" else None
         reports.append(cell_report(cell, evidence, floor=floor, expect=matrix.expectation(cell)))

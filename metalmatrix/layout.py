@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from packaging.version import Version
 
@@ -19,11 +19,15 @@ from metalmatrix.verdict import SIGNS, VERDICTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from metalmatrix.evidence import Which
     from metalmatrix.report import CellReport, Report
     from metalmatrix.verdict import Verdict
 
 PLAIN_WORSE = "*"
 """What marks a verdict that only the pinned set has."""
+
+_NAMED = 3
+"""Frameworks that are named one by one; of more, the first and the last are."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Note:
-    """Something said of cells below the table: which, what."""
+    """Something said of cells below the table: which, what, and the command that shows it again."""
 
     cells: str
     text: str
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ def plugin_name(plugin: str) -> str:
 
 
 def _lines(cells: list[CellReport]) -> Iterable[Line]:
-    order = list(VERDICTS)
+    # What cannot be installed says least about the framework and the plugin, so it comes last.
+    order = sorted(VERDICTS, key=lambda word: word == "not-installable")
 
     def key(item: CellReport) -> tuple[int, bool]:
         return order.index(item.verdict.word), item.plain_is_worse
@@ -107,11 +113,13 @@ def python_span(pythons: Iterable[str]) -> str:
 def sections(report: Report) -> list[Section]:
     """What stands below the table, empty sections left out."""
     found = [
-        Section("Plain installs that break, where the pins mend it", _notes(report, _plain_failure)),
-        Section("Why cells fail", _notes(report, _failure)),
+        Section("Surprises", _notes(report, _surprise)),
+        Section("Why cells fail", _notes(report, _failure, "again")),
+        Section("Plain installs that break, where the pins mend it", _notes(report, _plain_failure, "again")),
+        Section("Runs of the checks, pinned sets", _notes(report, lambda item: _runs(item, "pinned"))),
+        Section("Runs of the checks, plain sets", _notes(report, lambda item: _runs(item, "plain"))),
         Section("Why cells are unknown", _notes(report, _unknown)),
         Section("Not run, and why", _notes(report, _not_run)),
-        Section("Surprises", _notes(report, _surprise)),
         Section("Left out", tuple(Note(cell.id, reason) for cell, reason in report.excluded)),
     ]
     return [section for section in found if section.notes]
@@ -129,14 +137,6 @@ def warnings(report: Report) -> list[str]:
     return found
 
 
-def reproduce(report: Report) -> str:
-    """A command that runs one cell again, with one that fails as the example; empty if none does."""
-    failing = [
-        item for item in report.cells if item.verdict.word in {"broken", "degraded"} or item.plain_is_worse
-    ]
-    return f'nox -s "matrix({failing[0].cell.id})" -- --fresh --keep' if failing else ""
-
-
 def short(message: str, limit: int = 200) -> str:
     """A message's first statement: of the resolver's derivation, what it begins with."""
     for end in (" and you require", ", we can conclude", " And because"):
@@ -144,13 +144,30 @@ def short(message: str, limit: int = 200) -> str:
     return message if len(message) <= limit else message[: limit - 1] + "…"
 
 
-def _notes(report: Report, said: Callable[[CellReport], str]) -> tuple[Note, ...]:
+def _notes(
+    report: Report, said: Callable[[CellReport], str], command: Literal["", "again"] = ""
+) -> tuple[Note, ...]:
     """What *said* gives for each cell, cells of which the same is said together."""
     texts: dict[str, list[CellReport]] = {}
     for item in report.cells:
         if text := said(item):
             texts.setdefault(text, []).append(item)
-    return tuple(Note(_span(items), text) for text, items in texts.items())
+    return tuple(
+        Note(_span(items), text, _again(items[0]) if command else "") for text, items in texts.items()
+    )
+
+
+def _again(item: CellReport) -> str:
+    """The command that shows a failure again: a run with its environment kept, or the resolver's answer."""
+    if item.verdict.word == "not-installable":
+        return f"python -m metalmatrix explain {item.cell.id}"
+    return f'nox -s "matrix({item.cell.id})" -- --fresh --keep'
+
+
+def _runs(item: CellReport, which: Which) -> str:
+    """What the checks said on each host; the reasons of what was skipped are in the explanation."""
+    runs = [e for e in item.evidence if e.set == which and e.run and e.outcome != "skipped"]
+    return "; ".join(f"{e.kind} on {e.source}: {e.message.partition('; skipped:')[0]}" for e in runs)
 
 
 def _failure(item: CellReport) -> str:
@@ -181,12 +198,14 @@ def _surprise(item: CellReport) -> str:
 
 
 def _span(items: list[CellReport]) -> str:
-    """Cells in few words: the id of one, else how many there are and what they have in common."""
+    """Cells in few words: the id of one, else what they have in common and how many there are."""
     if len(items) == 1:
         return items[0].cell.id
     frameworks = sorted({item.cell.framework for item in items}, key=Version)
     plugins = sorted({item.cell.plugin for item in items}, key=plugin_key)
     pythons = python_span({item.cell.python for item in items})
-    framework = frameworks[0] if len(frameworks) == 1 else f"{frameworks[0]}..{frameworks[-1]}"
+    framework = ", ".join(frameworks)
+    if len(frameworks) > _NAMED:
+        framework = f"{len(frameworks)} frameworks from {frameworks[0]} to {frameworks[-1]}"
     plugin = f", {plugin_name(plugins[0])}" if len(plugins) == 1 else ""
     return f"{framework}{plugin}, Python {pythons} ({len(items)} cells)"

@@ -61,7 +61,6 @@ def _below(report: Report) -> Iterator[str]:
         yield f"## {section.title}"
         yield ""
         for note in section.notes:
-            yield f"- **{escape(note.cells)}**: {escape(note.text)}"
+            command = f"; to see it again: `{note.command}`" if note.command else ""
+            yield f"- **{escape(note.cells)}**: {escape(note.text)}{command}"
         yield ""
-    if command := layout.reproduce(report):
-        yield f"To run one cell again, and keep its environment: `{command}`"

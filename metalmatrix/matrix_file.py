@@ -208,7 +208,7 @@ class _Reader:
                 if version in versions:
                     self.problem(
                         line,
-                        f"duplicate cells: {name} {version} is given by {versions[version]!r} and by {entry!r}",
+                        f"duplicate cells: {name} {version} is given by {versions[version]!r} and {entry!r}",
                     )
                 versions[version] = entry
         return list(versions)

@@ -5,6 +5,7 @@ Pure: records in, evidence out.  The rule of what a rehearsal may claim for a Ma
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from metalmatrix.evidence import STAGES, Evidence, Which
@@ -44,45 +45,50 @@ def from_resolved(resolved: Resolved, which: Which, as_of: str) -> Evidence:
     return Evidence("resolved", which, resolved.outcome, message, as_of, RESOLVER, stage)
 
 
-def from_repairs(
+def with_repairs(
     cell: Cell,
     lock: Lock | None,
     repairs: Iterable[Repair],
     catalog: Iterable[CheckInfo],
     seen: Iterable[Evidence],
-) -> Iterator[Evidence]:
-    """What the repairs say of a plain set whose checks nobody ran: a needed bound that is not kept breaks it.
+) -> list[Evidence]:
+    """The evidence *seen*, and what the repairs say of the plain set: a needed bound not kept breaks it.
+
+    Where the plain set ran, what was seen counts, and the repair only says what mends it.
 
     Args:
         cell: The cell.
         lock: Its plain set; None where there is none.
         repairs: The bounds that are known to be needed.
         catalog: The checks they were found by.
-        seen: What else is known: where the plain set ran, what was seen counts, not what is to be expected.
+        seen: What else is known.
     """
-    ran = any(
-        item.set == "plain" and item.kind in {"rehearsed", "ran"} and item.outcome in {"ok", "fails"}
-        for item in seen
-    )
-    if lock is None or ran:
-        return
+    evidence = list(seen)
+    plain = [
+        item for item in evidence if item.set == "plain" and item.run and item.outcome in {"ok", "fails"}
+    ]
     checks = {info.id: info for info in catalog}
     for repair in repairs:
-        if repair.applies(cell) and repair.violated_by(lock):
-            name = repair.requirement.name
-            message = (
-                f"{repair.check}: {repair.message} ({name} {lock.versions[name]}; {repair.bound} mends it)"
+        if lock is None or not repair.applies(cell) or not repair.violated_by(lock):
+            continue
+        mends = f" ({repair.bound} mends it)"
+        for item in plain:
+            if item.message.startswith(f"{repair.check}: "):
+                evidence[evidence.index(item)] = replace(item, message=item.message + mends)
+        if not plain:
+            evidence.append(
+                Evidence(
+                    "rehearsed",
+                    "plain",
+                    "fails",
+                    f"{repair.check}: {' '.join(repair.message.split())}{mends}",
+                    repair.proved,
+                    f"the repairs, proved by a rehearsal of {repair.proof}",
+                    stage=checks[repair.check].stage,
+                    degrades=checks[repair.check].weight == "degrades",
+                )
             )
-            yield Evidence(
-                "rehearsed",
-                "plain",
-                "fails",
-                " ".join(message.split()),
-                repair.proved,
-                f"the repairs, proved by a rehearsal of {repair.proof}",
-                stage=checks[repair.check].stage,
-                degrades=checks[repair.check].weight == "degrades",
-            )
+    return evidence
 
 
 def from_run(run: Run, which: Which, host: str) -> Evidence:
@@ -91,10 +97,9 @@ def from_run(run: Run, which: Which, host: str) -> Evidence:
     moved = f" (pins that had to move here: {', '.join(map(str, run.moved))})" if run.moved else ""
     if run.failure:
         # On a Mac an installation that fails is the cell's; elsewhere it says nothing of the Mac.
-        outcome = "fails" if run.kind == "ran" else "unknown"
-        return Evidence(
-            run.kind, which, outcome, run.failure, day, host, stage="resolve" if run.kind == "ran" else ""
-        )
+        if run.kind == "ran":
+            return Evidence("ran", which, "fails", run.failure, day, host, stage="resolve", run=True)
+        return Evidence("rehearsed", which, "unknown", run.failure, day, host, run=True)
     failed = [check for check in run.checks if check.outcome == "failed"]
     if not failed:
         names = {
@@ -103,7 +108,7 @@ def from_run(run: Run, which: Which, host: str) -> Evidence:
         message = f"passed: {', '.join(check.check for check in names['passed'])}"
         if names["skipped"]:
             message += f"; skipped: {'; '.join(f'{c.check} ({c.message})' for c in names['skipped'])}"
-        return Evidence(run.kind, which, "ok", message + moved, day, host)
+        return Evidence(run.kind, which, "ok", message + moved, day, host, run=True)
     first = min(failed, key=lambda check: (check.weight == "degrades", STAGES.index(check.stage)))
     return Evidence(
         run.kind,
@@ -114,6 +119,7 @@ def from_run(run: Run, which: Which, host: str) -> Evidence:
         host,
         stage=first.stage,
         degrades=first.weight == "degrades",
+        run=True,
         portable=run.kind == "ran" or (not run.moved and portable(first)),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metalmatrix.observe import from_repairs, from_results
+from metalmatrix.observe import from_results, with_repairs
 from metalmatrix.verdict import SIGNS, Verdict, surprise, verdict
 
 if TYPE_CHECKING:
@@ -148,10 +148,9 @@ def build(
             host, record = known
             pinned, plain = record.sets["pinned"], record.sets["plain"].resolved.lock
             floor = (pinned.resolved.macos, pinned.resolved.macos_by) if pinned.resolved.macos else None
-            untested = "" if _was_run(evidence) else pinned.untested
-            evidence += from_repairs(
-                cell, lock(host, plain) if plain else None, repairs, catalog, tuple(evidence)
-            )
+            ran = any(item.set == "pinned" and item.run for item in evidence)
+            untested = "" if ran else pinned.untested
+            evidence = with_repairs(cell, lock(host, plain) if plain else None, repairs, catalog, evidence)
         reports.append(
             cell_report(cell, evidence, floor=floor, untested=untested, expect=matrix.expectation(cell))
         )
@@ -162,14 +161,6 @@ def build(
         hosts=tuple(results.host for results in hosts if results.records),
         missing=tuple(f"{results.host}/{cell}" for results in hosts for cell in results.missing),
         problems=tuple(problem for results in hosts for problem in results.problems),
-    )
-
-
-def _was_run(evidence: Iterable[Evidence]) -> bool:
-    """Whether the checks ran for the pinned set, on any host."""
-    return any(
-        e.set == "pinned" and e.kind in {"ran", "rehearsed"} and e.outcome in {"ok", "fails"}
-        for e in evidence
     )
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MACOS_TARGET = "13.0"
-"""The macOS that uv resolves for: its own default for ``aarch64-apple-darwin``, set so that no shell changes it."""
+"""The macOS that uv resolves for: its own default for Apple silicon, set so that no shell changes it."""
 
 MACOS = "macos-arm64"
 WORKERS = 8
@@ -226,7 +226,7 @@ def ask(question: Question) -> Answer:
 
 
 def _preferences(preferred: tuple[str, ...]) -> str:
-    """A ``pylock.toml`` of just names and versions: uv keeps what an existing output file has, where it can."""
+    """A ``pylock.toml`` of just names and versions: what an output file has, uv keeps where it can."""
     packages = [pin.split("==") for pin in preferred]
     entries = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in packages)
     return f'lock-version = "1.0"\ncreated-by = "metalmatrix"\n{entries}'

@@ -117,7 +117,7 @@ class Runner:
         return record
 
     def _run(self, cell: Cell, planned: Planned, record: Record) -> Record:
-        """Run the checks of the sets that are this cell's to run, in one environment that changes in place."""
+        """Run the checks of the sets that are this cell's to run, in one environment, changed in place."""
         python = find_python(cell.python)
         if python is None:
             raise ToolMissingError(
@@ -158,9 +158,19 @@ class Runner:
         # A Mac's cells share one GPU: they install in parallel and measure one at a time.
         alone = FileLock(cache_dir() / "gpu.lock") if self.host.is_apple_silicon else nullcontext()
         with alone:
-            return run_checks(
-                place.python, self.matrix.limits, on_event=lambda line: self.tell(f"{which}: {line}")
+            checks = run_checks(
+                place.python, self.matrix.limits, on_event=lambda line: self._started(which, line)
             )
+        for outcome in ("passed", "skipped", "failed"):
+            if names := [check.check for check in checks if check.outcome == outcome]:
+                self.tell(f"{which}: {outcome}: {', '.join(names)}")
+        return checks
+
+    def _started(self, which: Which, line: str) -> None:
+        """Tell which check begins, so that whoever waits sees what for."""
+        event, _, check = line.partition(" ")
+        if event == "start":
+            self.tell(f"{which}: {check}")
 
 
 def _is_known(record: Record) -> bool:

@@ -202,7 +202,6 @@ class _Process:
             self.run_.tell("ignored an event for a check that is not running")
 
     def on_start(self) -> None:
-        self.child.take_output()
         self.child.allow(self.run_.limits.seconds)
         self.current = self.pending.pop(0)
         self.started = time.monotonic()
@@ -221,6 +220,7 @@ class _Process:
         if _cannot_import(self.results):
             self.pending.clear()
         self.child.allow(self.run_.limits.seconds if self.pending else LAST_WORDS)
+        self.child.send(b"go on")
 
     def on_end(self, ending: Ending) -> None:
         """Blames the end of the process on the check it was in, or on the one it did not get to."""

@@ -64,16 +64,15 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for section in layout.sections(report):
         yield Text(f"\n{section.title}", style="bold")
         for note in section.notes:
-            yield Padding(
-                Text.assemble((plain(note.cells, 100), "cyan"), f"  {plain(note.text, 400)}"), (0, 0, 0, 2)
-            )
-    if command := layout.reproduce(report):
-        yield Text(f"\nTo run one cell again, and keep its environment: {command}")
-    yield Text("All evidence of a cell: python -m metalmatrix explain ID")
+            line = Text.assemble((plain(note.cells, 100), "cyan"), f"  {plain(note.text, 400)}")
+            yield Padding(line, (0, 0, 0, 2))
+            if note.command:
+                yield Padding(Text(note.command, style="dim"), (0, 0, 0, 4))
+    yield Text("\nAll evidence of a cell: python -m metalmatrix explain ID")
 
 
 def _table(grid: Grid, plugins: tuple[str, ...]) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
     table.add_column("framework", no_wrap=True, width=9)
     for plugin in plugins:
         table.add_column(layout.plugin_name(plugin), no_wrap=True, width=17)
@@ -134,7 +133,7 @@ def print_checks(results: Iterable[CheckResult], stream: TextIO | None = None) -
     """Print what came of each check, and the advice for those that failed."""
     out = console(stream)
     advice = {info.id: info.advice for info in check_catalog()}
-    signs = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("–", "dim")}
+    signs = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("-", "dim")}
     for result in results:
         sign, style = signs[result.outcome]
         seconds = f"{result.seconds:6.1f} s" if result.outcome != "skipped" else ""

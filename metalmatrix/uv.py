@@ -21,7 +21,7 @@ INDEX_VARIABLES = (
     "UV_FIND_LINKS",
     "UV_CONFIG_FILE",
 )
-"""What decides which index uv asks (docs.astral.sh/uv/reference/environment): part of a cached answer's key."""
+"""What decides which index uv asks (docs.astral.sh/uv/reference/environment); a cached answer is of one."""
 
 # What uv writes when it could not ask, as opposed to when the answer was no (tried with 0.9 to 0.13).
 _UNREACHABLE = (

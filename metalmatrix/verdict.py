@@ -25,7 +25,7 @@ VERDICTS = {
 }
 """The closed list, best first, each word with what it means."""
 
-SIGNS = {"works": "✓", "likely": "+", "degraded": "!", "broken": "✗", "not-installable": "–", "unknown": "?"}
+SIGNS = {"works": "✓", "likely": "+", "degraded": "!", "broken": "✗", "not-installable": "-", "unknown": "?"}
 """The sign beside each word, so that no verdict is told by colour alone."""
 
 

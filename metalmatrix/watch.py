@@ -62,7 +62,7 @@ class Child:
 
     Args:
         command: The command line; the number of the event pipe is appended to it.
-        job: Bytes for the child's stdin; they must fit into a pipe, 16 KiB on macOS.
+        job: The first line for the child's stdin; it must fit into a pipe, 16 KiB on macOS.
         cwd: The folder to run in.
         env: The whole environment of the child.
         memory_mb: Resident MiB that the child and its descendants may hold together.
@@ -89,6 +89,7 @@ class Child:
         try:
             self._process = subprocess.Popen(
                 [*command, str(events_in)],
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=output_in,
                 stderr=output_in,
@@ -104,14 +105,13 @@ class Child:
         finally:
             os.close(events_in)
             os.close(output_in)
+        assert self._process.stdin is not None  # noqa: S101 - asked for above; told to the type checker
+        self._stdin = self._process.stdin
         self._events_fd, self._output_fd = events, output
         for fd in (events, output):
             os.set_blocking(fd, False)
             self._selector.register(fd, selectors.EVENT_READ)
-        stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101 - asked for above; told to the type checker
-        with suppress(BrokenPipeError), stdin:
-            stdin.write(job)
+        self.send(job)
 
     def __enter__(self) -> Self:
         return self
@@ -122,9 +122,15 @@ class Child:
         if not self._ended:
             self._kill()
             self._process.wait()
+        self._stdin.close()
         self._selector.close()
         os.close(self._events_fd)
         os.close(self._output_fd)
+
+    def send(self, line: bytes) -> None:
+        """Writes a line to the child's stdin; a child that has ended need not read it."""
+        with suppress(BrokenPipeError):
+            self._stdin.write(line + b"\n")
 
     def allow(self, seconds: float) -> None:
         """Gives the child ``seconds`` from now on, and a new budget of output."""
