@@ -20,6 +20,7 @@ nox -s matrix -j 2                     two cells at a time
 nox -s "matrix(py3.11-tf2.15.1-metal1.1.0)"   one cell
 nox -s matrix -p 3.11 -k "tf2_15"      some cells;  -- --fresh --keep --plain
 nox -s table                           what is known, without running anything
+nox -s explain -- py3.11-tf2.15.1-metal1.1.0   all evidence of one cell
 nox -s tests                           the project's own tests
 """
 
@@ -62,6 +63,14 @@ except MetalmatrixError as error:
     sys.exit(f"error: {error}")
 
 
+def call(session: nox.Session, name: str) -> None:
+    """Do what ``python -m metalmatrix NAME`` does with the session's arguments."""
+    from metalmatrix.cli import main
+
+    if code := main([name, *session.posargs]):
+        session.error(f"exit code {code}, see above")
+
+
 @nox.session(venv_backend="none")
 @nox.parametrize("python,cell_id", [nox.param(c.python, c.id, id=c.id, tags=list(c.tags)) for c in CELLS])
 def matrix(session: nox.Session, cell_id: str) -> None:
@@ -83,14 +92,17 @@ def matrix(session: nox.Session, cell_id: str) -> None:
 
 @nox.session(venv_backend="none")
 def table(session: nox.Session) -> None:
-    """Show what is known, complete or not, and write site/compat.json and site/compat.md."""
+    """Show what is known, complete or not, and write site/compat.json and site/compat.md; -- --json."""
     if run_name.plan_path().exists():
         session.log("the table follows at the end of this run")
-        return
-    from metalmatrix.cli import main
+    else:
+        call(session, "table")
 
-    if main(["table", *session.posargs]) != 0:
-        session.error("a surprise, see the table")
+
+@nox.session(venv_backend="none")
+def explain(session: nox.Session) -> None:
+    """Say all that is known of cells: -- py3.11-tf2.15.1-metal1.1.0 [--json]."""
+    call(session, "explain")
 
 
 @nox.session

@@ -19,7 +19,7 @@ from metalmatrix.releases import PLUGIN
 NO_PLUGIN = "none"
 EXAMPLE = "py3.11-tf2.15.1-metal1.1.0"
 
-_ID = re.compile(r"py(3\.\d{1,2})-tf([0-9][0-9a-z.]{0,24})-(?:nometal|metal([0-9][0-9a-z.]{0,24}))")
+_ID = re.compile(r"py(3\.(?:0|[1-9][0-9]?))-tf([0-9][0-9a-z.]{0,24})-(?:nometal|metal([0-9][0-9a-z.]{0,24}))")
 
 
 @dataclass(frozen=True)

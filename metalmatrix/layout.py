@@ -6,6 +6,7 @@ line for each verdict with the Pythons it holds for.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 PLAIN_WORSE = "*"
 """What marks a verdict that only the pinned set has."""
 
+_MENDS = re.compile(r"(.*?)( \([^()]* mends? it\))?", re.DOTALL)
 _NAMED = 3
 """Frameworks that are named one by one; of more, the first and the last are."""
 
@@ -137,11 +139,12 @@ def warnings(report: Report) -> list[str]:
     return found
 
 
-def short(message: str, limit: int = 200) -> str:
-    """A message's first statement: of the resolver's derivation, what it begins with."""
+def short(message: str, limit: int = 160) -> str:
+    """A message's first statement, and what mends it; of the resolver's derivation, what it begins with."""
+    message, mends = _MENDS.fullmatch(message).groups("")  # type: ignore[union-attr] - it matches anything
     for end in (" and you require", ", we can conclude", " And because"):
         message = message.split(end, 1)[0]
-    return message if len(message) <= limit else message[: limit - 1] + "…"
+    return (message if len(message) <= limit else message[: limit - 1] + "…") + mends
 
 
 def _notes(
@@ -160,14 +163,14 @@ def _notes(
 def _again(item: CellReport) -> str:
     """The command that shows a failure again: a run with its environment kept, or the resolver's answer."""
     if item.verdict.word == "not-installable":
-        return f"python -m metalmatrix explain {item.cell.id}"
+        return f"nox -s explain -- {item.cell.id}"
     return f'nox -s "matrix({item.cell.id})" -- --fresh --keep'
 
 
 def _runs(item: CellReport, which: Which) -> str:
     """What the checks said on each host; the reasons of what was skipped are in the explanation."""
     runs = [e for e in item.evidence if e.set == which and e.run and e.outcome != "skipped"]
-    return "; ".join(f"{e.kind} on {e.source}: {e.message.partition('; skipped:')[0]}" for e in runs)
+    return "; ".join(f"{e.kind} on {e.source}: {short(e.message.partition('; skipped:')[0])}" for e in runs)
 
 
 def _failure(item: CellReport) -> str:
@@ -179,8 +182,9 @@ def _plain_failure(item: CellReport) -> str:
 
 
 def _told(verdict: Verdict) -> str:
-    where = f" at {verdict.stage}" if verdict.word == "broken" else ""
-    return f"{verdict.word}{where}: {short(verdict.message)}"
+    if verdict.word != "broken":
+        return f"{verdict.word}: {short(verdict.message)}"
+    return f"broken at {verdict.stage}: {short(verdict.message.removeprefix(f'{verdict.stage}: '))}"
 
 
 def _unknown(item: CellReport) -> str:

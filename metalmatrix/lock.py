@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE = re.compile(r"[A-Za-z0-9_.+!-]{1,250}")
+"""Characters of a wheel's name; packaging (26) reads its tags and does not check them."""
 _MACOS_TAG = re.compile(r"macosx_(\d+)_(\d+)_(?:arm64|universal2)")
 _FIRST_ARM64 = (11, 0)
 """The first macOS on Apple silicon: a universal2 wheel for 10.9 needs no less there."""
@@ -74,13 +76,15 @@ class Lock:
         return digest_of(self.to_json())
 
     def macos_floor(self) -> tuple[str, str] | None:
-        """The macOS that the wheels' tags ask for, and the package that asks for most.
+        """The macOS that the wheels' tags ask for, and the packages that ask for as much, up to three.
 
         Returns:
-            ``("12.0", "tensorflow")``, or None where every wheel is for any platform.
+            ``("12.0", "tensorflow, tensorflow-metal")``, or None where every wheel is for any platform.
         """
-        floor, name = max(((p.macos_floor(), p.name) for p in self.packages), default=((0, 0), ""))
-        return (f"{floor[0]}.{floor[1]}", name) if floor > (0, 0) else None
+        floors = {package.name: package.macos_floor() for package in self.packages}
+        floor = max(floors.values(), default=(0, 0))
+        names = [name for name in floors if floors[name] == floor]
+        return (f"{floor[0]}.{floor[1]}", ", ".join(names[:3])) if floor > (0, 0) else None
 
     def requirements(self) -> str:
         """The lock as a requirements file with hashes, a package a line (pip's hash-checking mode)."""
@@ -121,7 +125,7 @@ class Lock:
                 _package(p["name"], p["version"], [(w["file"], w["sha256"]) for w in p["wheels"]])
                 for p in data  # type: ignore[attr-defined]
             ]
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise ResultError(f"a damaged lock: {error}") from error
         return cls(tuple(packages))
 
@@ -161,6 +165,8 @@ def _package(name: str, version: str, files: Iterable[tuple[str, str]]) -> Packa
             raise ValueError(str(error)[:200]) from error
         if (wheel_name, wheel_version) != (canonicalize_name(name), Version(version)):
             raise ValueError(f"{file[:100]} is no wheel of {name[:60]} {version[:30]}")
+        if not _FILE.fullmatch(file):
+            raise ValueError(f"{file[:100]!r} is no file name")
         if not _SHA256.fullmatch(sha256):
             raise ValueError(f"{file[:100]} has no sha256")
         wheels.append(Wheel(file, sha256))

@@ -22,7 +22,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&@!])")
 def escape(text: str, limit: int = 400) -> str:
     """Text of any origin as Markdown that shows it, and does nothing else (CommonMark, 2.4)."""
     escaped = _SPECIAL.sub(r"\\\1", plain(text, limit))
-    return re.sub(r"(?i)\b(https?|www)(?=[:.])", r"\1&#8203;", escaped)
+    # GitHub makes links of bare addresses, whatever stands before them.
+    return re.sub(r"(?i)(https?|ftp|www|mailto|xmpp)(?=[:.])", r"\1&#8203;", escaped)
 
 
 def render(report: Report) -> str:

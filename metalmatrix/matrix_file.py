@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from metalmatrix import releases
 from metalmatrix.cell import NO_PLUGIN, Cell, is_version
 from metalmatrix.errors import MatrixError, UsageError
 from metalmatrix.limits import Limits
 from metalmatrix.matrix import Expect, Matrix, Per, Rehearse
+from metalmatrix.matrix_shape import shape_problems
 from metalmatrix.releases import FRAMEWORKS, PLUGIN
 from metalmatrix.toml_lines import Lines
 from metalmatrix.verdict import VERDICTS
@@ -39,37 +40,6 @@ PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
 
 _EXPECTABLE = tuple(word for word in VERDICTS if word != "unknown")
 _PER = ("framework", "environment", "none")
-_SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "": {
-        "as-of": dt.date,
-        "axes": dict,
-        "exclude": list,
-        "include": list,
-        "expect": list,
-        "limits": dict,
-        "rehearse": dict,
-    },
-    "axes": dict.fromkeys(("python", *FRAMEWORKS, PLUGIN), list),
-    "exclude": {"cell": str, "reason": str},
-    "include": {"cell": str, "reason": str},
-    "expect": {"cell": str, "verdict": str, "note": str, "url": str},
-    "limits": {"seconds": (int, float), "memory-mb": int, "device-memory-mb": int, "tolerance": dict},
-    "rehearse": {"per": str, "stand-in": dict},
-}
-_REQUIRED = {
-    "": ("as-of", "axes"),
-    "axes": ("python", PLUGIN),
-    "exclude": ("cell", "reason"),
-    "include": ("cell",),
-    "expect": ("cell", "verdict", "note"),
-}
-_WORDS: dict[type, str] = {
-    str: "a string",
-    int: "a whole number",
-    list: "a list",
-    dict: "a table",
-    dt.date: "a date like 2026-11-20",
-}
 _STAND_INS = {"linux-x86_64": "tensorflow-cpu", "linux-aarch64": "tensorflow"}
 
 
@@ -104,13 +74,14 @@ def parse(text: str, name: str = "matrix.toml") -> Matrix:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise MatrixError(f"{name}: {error}", "see https://toml.io for the syntax") from error
+    except ValueError as error:  # TOMLDecodeError, or a number with more digits than Python reads
+        line = match[1] if (match := re.search(r"at line (\d+)", str(error))) else len(text.splitlines())
+        raise MatrixError(f"{name}:{line}: {error}", "see https://toml.io for the syntax") from error
     reader = _Reader(data, Lines(text))
     matrix = reader.matrix()
     if reader.problems:
         raise MatrixError("\n".join(f"{name}:{line}: {what}" for line, what in sorted(reader.problems)))
-    return cast("Matrix", matrix)
+    return matrix
 
 
 class _Reader:
@@ -120,20 +91,22 @@ class _Reader:
         self.data = data
         self.lines = lines
         self.problems: set[tuple[int, str]] = set()
+        self.axes_are_sound = False
 
     def problem(self, line: int, what: str) -> None:
         self.problems.add((line, what))
 
-    def matrix(self) -> Matrix | None:
-        if not self._shape("", self.data) or not self._shape("axes", self.data["axes"]):
-            return None
-        as_of = self.data["as-of"]
-        if isinstance(as_of, dt.datetime):
-            self.problem(self.lines.of("", "as-of"), "as-of is a time; write a date, as-of = 2026-11-20")
-            return None
-        cells = {cell.id: cell for cell in self._cells(as_of)}
-        self._include(cells)
-        excluded = self._exclude(cells)
+    def matrix(self) -> Matrix:
+        """What the file says; meant only where no problem was found."""
+        self._shape("", self.data)
+        as_of = self.data.get("as-of")
+        if not isinstance(as_of, dt.date) or isinstance(as_of, dt.datetime):
+            as_of = dt.date.max
+        axes = self.data.get("axes")
+        cells = {cell.id: cell for cell in self._cells(axes, as_of)} if isinstance(axes, dict) else {}
+        # Rules about cells that a slip in the axes keeps away are not to blame.
+        self.axes_are_sound = not self.problems
+        excluded = self._exclude(cells, self._include(cells, as_of))
         ordered = sorted(cells.values(), key=lambda cell: cell.sort_key)
         ordered.sort(key=lambda cell: (Version(cell.framework), -Version(cell.python).minor))
         return Matrix(
@@ -147,37 +120,27 @@ class _Reader:
 
     def _shape(self, table: str, value: dict[str, Any], index: int = 0) -> bool:
         """Whether a table has only known keys of the right types, and all that are needed."""
-        before = len(self.problems)
-        known = _SCHEMA[table]
-        where = f"[{table}] " if table else ""
-        for key, item in value.items():
-            line = self.lines.of(table, key, index=index)
-            if key not in known:
-                self.problem(line, f"{where}unknown key {key!r}; known here: {', '.join(known)}")
-            elif isinstance(item, bool) or not isinstance(item, known[key]):
-                expected = known[key]
-                word = _WORDS.get(expected, "a number") if isinstance(expected, type) else "a number"
-                self.problem(line, f"{where}{key} is to be {word}")
-        for key in _REQUIRED.get(table, ()):
-            if key not in value:
-                self.problem(
-                    self.lines.of(table, index=index), f"{where}lacks {key!r}: add a line `{key} = ...`"
-                )
-        return len(self.problems) == before
+        found = list(shape_problems(table, value))
+        for key, what in found:
+            self.problem(self.lines.of(table, key, index=index), what)
+        return not found
+
+    def _table(self, *path: str) -> dict[str, Any]:
+        """The table at *path*; empty where it is none, which its own table's shape tells."""
+        value: Any = self.data
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value if isinstance(value, dict) else {}
 
     # The axes ---------------------------------------------------------------------------------
 
-    def _cells(self, as_of: dt.date) -> Iterator[Cell]:
-        axes = self.data["axes"]
-        pythons = self._axis("python", as_of)
-        plugins = self._axis(PLUGIN, as_of)
-        frameworks = [
-            (name, version) for name in FRAMEWORKS if name in axes for version in self._axis(name, as_of)
-        ]
+    def _cells(self, axes: dict[str, Any], as_of: dt.date) -> Iterator[Cell]:
+        self._shape("axes", axes)
+        pythons = self._axis("python", axes, as_of)
+        plugins = self._axis(PLUGIN, axes, as_of)
+        frameworks = [(name, version) for name in FRAMEWORKS for version in self._axis(name, axes, as_of)]
         if not any(axes.get(name) for name in FRAMEWORKS):
-            self.problem(
-                self.lines.of("axes"), 'no framework: list at least one, `tensorflow = [\n  "2.17.1",\n]`'
-            )
+            self.problem(self.lines.of("axes"), 'no framework: list at least one, `tensorflow = ["2.17.1"]`')
         seen: dict[str, str] = {}
         for name, version in frameworks:
             if version in seen:
@@ -193,9 +156,11 @@ class _Reader:
                 for plugin in plugins:
                     yield Cell(python, version, plugin, name)
 
-    def _axis(self, name: str, as_of: dt.date) -> list[str]:
+    def _axis(self, name: str, axes: dict[str, Any], as_of: dt.date) -> list[str]:
         """The versions of an axis, each once, in the order of the file."""
-        entries = self.data["axes"][name]
+        entries = axes.get(name)
+        if not isinstance(entries, list):
+            return []
         if not entries and name not in FRAMEWORKS:
             self.problem(self.lines.of("axes", name), f"the axis {name} is empty: list at least one version")
         versions: dict[str, str] = {}
@@ -220,11 +185,9 @@ class _Reader:
         if is_version(entry):
             return (entry,) if self._known(name, entry, as_of, line) else ()
         try:
-            specifier = SpecifierSet(entry)
+            specifier = SpecifierSet(entry if entry.strip() else "nothing")  # "" would match all there is
         except InvalidSpecifier:
-            self.problem(
-                line, f'{name}: {entry!r} is neither a version ("2.15.1") nor a specifier (">=2.15,<2.18")'
-            )
+            self.problem(line, f"{name}: {entry!r} is {_no_version(entry)}")
             return ()
         if name == "python":
             found = [version for version in PYTHONS if specifier.contains(version)]
@@ -254,37 +217,51 @@ class _Reader:
                 line, f"{name} {version} was never published, as far as is known; the closest are {near}"
             )
         elif release.uploaded > as_of.isoformat():
-            self.problem(line, f"{name} {version} was uploaded on {release.uploaded}, after as-of = {as_of}")
+            self.problem(
+                line,
+                f"{name} {version} was uploaded on {release.uploaded}, after as-of = {as_of}; "
+                "take it out, or write a later day",
+            )
             return False
         return release is not None
 
     # The rules --------------------------------------------------------------------------------
 
     def _rules(self, table: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        for index, rule in enumerate(self.data.get(table, [])):
+        rules = self.data.get(table)
+        for index, rule in enumerate(rules if isinstance(rules, list) else ()):
             if not isinstance(rule, dict):
                 self.problem(self.lines.of(table), f"write [[{table}]], a table for each rule")
             elif self._shape(table, rule, index):
                 yield self.lines.of(table, "cell", index=index), rule
 
-    def _include(self, cells: dict[str, Cell]) -> None:
+    def _include(self, cells: dict[str, Cell], as_of: dt.date) -> set[str]:
+        """Add the cells that are included by name; their ids."""
+        included: set[str] = set()
         for line, rule in self._rules("include"):
             try:
                 cell = Cell.parse(rule["cell"])
             except UsageError as error:
                 self.problem(line, str(error).replace("\n  hint", "; hint"))
                 continue
+            parts = {"python": cell.python, cell.distribution: cell.framework, PLUGIN: cell.plugin}
+            if cell.plugin == NO_PLUGIN:
+                del parts[PLUGIN]
+            known = [self._known(name, version, as_of, line) for name, version in parts.items()]
+            if not all(known):
+                continue
             if cell.id in cells:
-                self.problem(line, f"duplicate cells: {cell.id} is in the axes already; remove this rule")
+                self.problem(line, f"duplicate cells: {cell.id} is there already; remove this rule")
             cells[cell.id] = cell
+            included.add(cell.id)
+        return included
 
-    def _exclude(self, cells: dict[str, Cell]) -> tuple[tuple[Cell, str], ...]:
-        included = {rule.get("cell") for rule in self.data.get("include", []) if isinstance(rule, dict)}
+    def _exclude(self, cells: dict[str, Cell], included: set[str]) -> tuple[tuple[Cell, str], ...]:
         excluded: dict[str, tuple[Cell, str]] = {}
         for line, rule in self._rules("exclude"):
             pattern = Expect(rule["cell"], "", "")
             matching = [cell for cell in cells.values() if pattern.matches(cell)]
-            if not matching:
+            if not matching and self.axes_are_sound:
                 self.problem(line, f"[[exclude]] {rule['cell']!r} matches no cell; `nox -l` lists them")
             for cell in matching:
                 if cell.id in included:
@@ -310,14 +287,15 @@ class _Reader:
             if expect.url and not re.fullmatch(r"https://[^\s<>\"']{1,500}", expect.url):
                 self.problem(line, f"url {expect.url!r} is to begin with https:// and hold no blanks")
             matching = [cell for cell in cells if expect.matches(cell)]
-            if not matching:
+            if not matching and self.axes_are_sound:
                 self.problem(line, f"[[expect]] {expect.cell!r} matches no cell; `nox -l` lists them")
             for earlier in expects:
                 if earlier.verdict != expect.verdict and any(map(earlier.matches, matching)):
                     both = next(filter(earlier.matches, matching)).id
                     self.problem(
                         line,
-                        f"contradictory rules: {both} is expected {earlier.verdict} and {expect.verdict}",
+                        f"contradictory rules: {both} is expected {earlier.verdict} and {expect.verdict}; "
+                        "remove one",
                     )
             expects.append(expect)
         return tuple(expects)
@@ -325,34 +303,43 @@ class _Reader:
     # The rest ---------------------------------------------------------------------------------
 
     def _limits(self) -> Limits:
-        table = self.data.get("limits", {})
-        if not self._shape("limits", table):
-            return Limits()
-        for key, value in [*table.items(), *table.get("tolerance", {}).items()]:
-            if not isinstance(value, dict) and (
-                isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf")
-            ):
-                where = "limits" if key in table else "limits.tolerance"
-                self.problem(
-                    self.lines.of(where, key), f"[{where}] {key} = {value!r} is to be a number above 0"
-                )
         default = Limits()
+        values: dict[str, Any] = {}
+        for path in (("limits",), ("limits", "tolerance")):
+            where, table = ".".join(path), self._table(*path)
+            self._shape(where, table)
+            for key, value in table.items():
+                # A bool is for the shape to refuse; nan is above nothing.
+                number = isinstance(value, (int, float)) and not isinstance(value, bool)
+                if number and not 0 < value < float("inf"):
+                    what = f"[{where}] {key} = {value!r} is to be a number above 0"
+                    self.problem(self.lines.of(where, key), what)
+            values |= table
         return Limits(
-            seconds=table.get("seconds", default.seconds),
-            memory_mb=table.get("memory-mb", default.memory_mb),
-            device_memory_mb=table.get("device-memory-mb", default.device_memory_mb),
-            tolerance=table.get("tolerance", default.tolerance),
+            seconds=values.get("seconds", default.seconds),
+            memory_mb=values.get("memory-mb", default.memory_mb),
+            device_memory_mb=values.get("device-memory-mb", default.device_memory_mb),
+            tolerance={dtype: values.get(dtype, largest) for dtype, largest in default.tolerance.items()},
         )
 
     def _rehearse(self) -> Rehearse:
-        table = self.data.get("rehearse", {})
+        table = self._table("rehearse")
         self._shape("rehearse", table)
         per = table.get("per", "framework")
-        if per not in _PER:
+        if isinstance(per, str) and per not in _PER:
             self.problem(self.lines.of("rehearse", "per"), f"per = {per!r} is to be one of {', '.join(_PER)}")
-        stand_in = table.get("stand-in", _STAND_INS)
-        for platform, name in stand_in.items() if isinstance(stand_in, dict) else ():
-            if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        stand_in = self._table("rehearse", "stand-in")
+        self._shape("rehearse.stand-in", stand_in)
+        for platform, name in stand_in.items():
+            if isinstance(name, str) and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
                 line = self.lines.of("rehearse.stand-in", platform)
                 self.problem(line, f'{platform} = {name!r} is to name a distribution, like "tensorflow-cpu"')
-        return Rehearse(cast("Per", per), stand_in)
+        return Rehearse(cast("Per", per), table.get("stand-in", _STAND_INS))
+
+
+def _no_version(entry: str) -> str:
+    """What an axis's entry is instead of a version or a specifier, and what to type."""
+    try:
+        return f"not the version's normal form; write {str(Version(entry))!r}"
+    except InvalidVersion:
+        return 'neither a version ("2.15.1") nor a specifier (">=2.15,<2.18")'

@@ -64,31 +64,35 @@ def with_repairs(
         seen: What else is known.
     """
     evidence = list(seen)
-    plain = [
-        item for item in evidence if item.set == "plain" and item.run and item.outcome in {"ok", "fails"}
-    ]
+    broken = [r for r in repairs if lock is not None and r.applies(cell) and r.violated_by(lock)]
+    ran = [item for item in evidence if item.set == "plain" and item.run and item.outcome in {"ok", "fails"}]
+    if ran:
+        return [_mended(item, broken) if item in ran else item for item in evidence]
     checks = {info.id: info for info in catalog}
-    for repair in repairs:
-        if lock is None or not repair.applies(cell) or not repair.violated_by(lock):
-            continue
-        mends = f" ({repair.bound} mends it)"
-        for item in plain:
-            if item.message.startswith(f"{repair.check}: "):
-                evidence[evidence.index(item)] = replace(item, message=item.message + mends)
-        if not plain:
-            evidence.append(
-                Evidence(
-                    "rehearsed",
-                    "plain",
-                    "fails",
-                    f"{repair.check}: {' '.join(repair.message.split())}{mends}",
-                    repair.proved,
-                    f"the repairs, proved by a rehearsal of {repair.proof}",
-                    stage=checks[repair.check].stage,
-                    degrades=checks[repair.check].weight == "degrades",
-                )
+    for repair in broken:
+        check = checks[repair.check]
+        evidence.append(
+            Evidence(
+                "rehearsed",
+                "plain",
+                "fails",
+                f"{repair.check}: {' '.join(repair.message.split())} ({repair.bound} mends it)",
+                repair.proved,
+                f"the repairs, proved by a rehearsal of {repair.proof}",
+                stage=check.stage,
+                degrades=check.weight == "degrades",
             )
+        )
     return evidence
+
+
+def _mended(failure: Evidence, broken: Iterable[Repair]) -> Evidence:
+    """The failure of a check, and the bounds that mend it; one may hide behind the other."""
+    bounds = [repair.bound for repair in broken if failure.message.startswith(f"{repair.check}: ")]
+    if not bounds:
+        return failure
+    mends = "mends" if len(bounds) == 1 else "mend"
+    return replace(failure, message=f"{failure.message} ({', '.join(bounds)} {mends} it)")
 
 
 def from_run(run: Run, which: Which, host: str) -> Evidence:
@@ -106,6 +110,8 @@ def from_run(run: Run, which: Which, host: str) -> Evidence:
             outcome: [c for c in run.checks if c.outcome == outcome] for outcome in ("passed", "skipped")
         }
         message = f"passed: {', '.join(check.check for check in names['passed'])}"
+        if not names["passed"]:
+            return Evidence(run.kind, which, "unknown", "no check passed, and none failed", day, host)
         if names["skipped"]:
             message += f"; skipped: {'; '.join(f'{c.check} ({c.message})' for c in names['skipped'])}"
         return Evidence(run.kind, which, "ok", message + moved, day, host, run=True)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from metalmatrix.errors import ResultError
 from metalmatrix.interpreters import find_python, how_to_install
 from metalmatrix.lock import digest_of
 from metalmatrix.results import SETS, Record, Resolved, SetRecord, dump_record, parse_record
@@ -86,7 +87,8 @@ class Planner:
         answers = {(c, which): self._resolver.answer(c, which) for c in cells for which in SETS}
         installable = [cell for cell in cells if answers[cell, "pinned"].outcome == "ok"]
         if self._host.is_apple_silicon:
-            here = {key: answer for key, answer in answers.items() if key[0] in installable}
+            possible = {cell for cell in installable if find_python(cell.python)}
+            here = {key: answer for key, answer in answers.items() if key[0] in possible}
         else:
             here = self._stand_ins(self._chosen(installable), answers, tell)
         taken: set[str] = set()
@@ -221,8 +223,13 @@ def load_planned(text: str, cell_id: str) -> Planned | None:
     Raises:
         ResultError: The text is no plan.
     """
-    entry: dict[str, Any] | None = json.loads(text).get(cell_id)
-    if entry is None:
-        return None
-    pins = {which: tuple(Moved(**item) for item in items) for which, items in entry["moved"].items()}
-    return Planned(parse_record(entry["record"]), tuple(entry["run"]), entry["inputs"], pins)
+    try:
+        entry = json.loads(text).get(cell_id)
+        if entry is None:
+            return None
+        pins = {which: tuple(Moved(**item) for item in items) for which, items in entry["moved"].items()}
+        return Planned(parse_record(entry["record"]), tuple(entry["run"]), entry["inputs"], pins)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResultError(
+            f"the plan of this run is damaged: {error}", "run the same command again"
+        ) from error

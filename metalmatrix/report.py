@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from metalmatrix.results import Record, Results
     from metalmatrix.supervise import CheckInfo
 
+_FAILURES = ("degraded", "broken", "not-installable")
+"""Verdicts that tell of a failure, the mildest first."""
+
 
 @dataclass(frozen=True)
 class CellReport:
@@ -63,10 +66,8 @@ class CellReport:
     @property
     def plain_is_worse(self) -> bool:
         """Whether a plain install is known to fare worse than the pinned one."""
-        return (
-            self.plain.word in {"degraded", "broken", "not-installable"}
-            and self.plain.word != self.verdict.word
-        )
+        mildest = _FAILURES.index(self.verdict.word) + 1 if self.verdict.word in _FAILURES else 0
+        return self.plain.word in _FAILURES[mildest:]
 
     def to_json(self) -> dict[str, Any]:
         """The report of this cell as the machine interface tells it."""

@@ -183,7 +183,7 @@ class Store:
     def _read(self, path: Path) -> Record:
         try:
             data = json.loads(read_bounded(path))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ResultError(f"it cannot be read: {error}") from error
         record = parse_record(data)
         if f"{record.cell}.json" != path.name:
@@ -256,7 +256,10 @@ def parse_record(data: object) -> Record:
             f"it has schema {version}, newer than {SCHEMA}",
             "git pull, to read it with the newest metalmatrix",
         )
-    error = next(iter(_validator().iter_errors(data)), None)
+    try:
+        error = next(iter(_validator().iter_errors(data)), None)
+    except ValueError as problem:  # half a character, or nested deeper than it follows
+        raise ResultError(f"it cannot be checked: {problem}") from problem
     if error is not None:
         where = "/".join(str(part)[:40] for part in error.instance_path) or "the file"
         raise ResultError(f"{where}: {error.message[:200]}")

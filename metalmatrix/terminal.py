@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from metalmatrix.supervise import CheckResult
 
 WIDTH = 100
-_ACROSS = 5
-"""Plugins side by side; more of them go into a second table below."""
+_FRAMEWORK, _FIELD = 9, 17
+"""Columns of the table: the first, and each other one, wide enough for `- not-installable`."""
 
 _STYLES = {
     "works": "bold green",
@@ -42,7 +42,8 @@ _STYLES = {
 
 def print_report(report: Report, stream: TextIO | None = None) -> None:
     """Print the table and what is said below it."""
-    console(stream).print(Group(*_parts(report)), soft_wrap=False)
+    out = console(stream)
+    out.print(Group(*_parts(report, out.width)), soft_wrap=False)
 
 
 def console(stream: TextIO | None = None) -> Console:
@@ -52,11 +53,12 @@ def console(stream: TextIO | None = None) -> Console:
     return made
 
 
-def _parts(report: Report) -> Iterator[RenderableType]:
+def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     yield Text(f"TensorFlow on Apple silicon, as of {report.as_of}\n", style="bold")
     grid = layout.grid(report)
-    for start in range(0, len(grid.plugins), _ACROSS):
-        yield _table(grid, grid.plugins[start : start + _ACROSS])
+    across = max(1, (width - _FRAMEWORK) // (_FIELD + 1))  # more plugins go into a second table below
+    for start in range(0, len(grid.plugins), across):
+        yield _table(grid, grid.plugins[start : start + across])
         yield Text()
     yield from _legend(report)
     for warning in layout.warnings(report):
@@ -68,14 +70,14 @@ def _parts(report: Report) -> Iterator[RenderableType]:
             yield Padding(line, (0, 0, 0, 2))
             if note.command:
                 yield Padding(Text(note.command, style="dim"), (0, 0, 0, 4))
-    yield Text("\nAll evidence of a cell: python -m metalmatrix explain ID")
+    yield Text("\nAll evidence of a cell: nox -s explain -- ID")
 
 
 def _table(grid: Grid, plugins: tuple[str, ...]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
-    table.add_column("framework", no_wrap=True, width=9)
+    table.add_column("framework", overflow="fold", width=_FRAMEWORK)
     for plugin in plugins:
-        table.add_column(layout.plugin_name(plugin), no_wrap=True, width=17)
+        table.add_column(layout.plugin_name(plugin), overflow="fold", width=_FIELD)
     for framework in grid.frameworks:
         fields = [_field(grid, framework, plugin) for plugin in plugins]
         table.add_row(Text(framework, style="bold"), *fields)
@@ -121,7 +123,7 @@ def print_explanation(item: CellReport, stream: TextIO | None = None) -> None:
             )
         )
     if item.macos:
-        out.print(f"  macOS {item.macos} or later, which {item.macos_by} asks for")
+        out.print(f"  macOS {item.macos} or later, which {plain(item.macos_by, 100)} asks for")
     for evidence in item.evidence:
         which = f" {evidence.set}" if evidence.set else ""
         head = f"{evidence.kind}{which}: {evidence.outcome}"

@@ -33,8 +33,12 @@ class Lines:
             self._starts.append(number)
 
     def of(self, table: str, key: str = "", *, index: int = 0, entry: object = None) -> int:
-        """The line of *key* in the *index*-th *table*, or of *entry* within that key's array."""
-        start = self._keys.get((table, index, key)) or self._keys.get((table, index, "")) or 1
+        """The line of *key* in the *index*-th *table*, or of *entry* within that key's array.
+
+        A key may be a table of its own; what stands nowhere is told at its table, or at line 1.
+        """
+        places = (table, index, key), (f"{table}.{key}".strip("."), 0, ""), (table, index, "")
+        start = next((self._keys[place] for place in places if place in self._keys), 1)
         if entry is not None:
             end = next((begin for begin in self._starts if begin > start), len(self._lines) + 1)
             for number in range(start, end):

@@ -108,7 +108,7 @@ def test_what_python_code_raises_is_held_against_the_mac_too(ran: tuple[Clone, i
 
 @pytest.mark.skipif(not MISSING, reason="every known Python is on this machine")
 def test_a_missing_python_is_untested_with_what_to_type(ran: tuple[Clone, int, str]) -> None:
-    """A Python that is not here costs its cells their checks, not their verdict; the table says how to get it."""
+    """A Python that is not here costs its cells their checks, not their verdict; the table says what to do."""
     clone, _, output = ran
     reported = clone.feed()[cell("2.15.0", MISSING)]
     assert reported["verdict"] == "likely"
@@ -194,7 +194,7 @@ def test_json_is_alone_on_standard_output(ran: tuple[Clone, int, str]) -> None:
 
 
 def test_a_killed_run_loses_nothing_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    """Kill -9 in mid-run: what was finished is not run again, the rest is, and meanwhile the table says partial."""
+    """Kill -9 in mid-run: what was finished is not run again, and meanwhile the table says partial."""
     flag = tmp_path / "hang"
     flag.touch()
     waits = f"import os, time\nwhile os.path.exists({str(flag)!r}):\n    time.sleep(0.05)\n"

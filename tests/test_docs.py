@@ -1,0 +1,107 @@
+"""The documents say what is so: their examples are run, and the README's table is what the renderer makes."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from metalmatrix import markdown
+from metalmatrix.cell import Cell
+from metalmatrix.cli import _parser, main
+from metalmatrix.report import CellReport, Report
+from metalmatrix.verdict import Verdict
+from tests.clone import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GOLDEN = ROOT / "tests" / "golden" / "readme.json"
+BEGIN, END = "compares them -->\n", "<!-- end of the table -->"
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(program: str) -> list[str]:
+    """The command lines of a program in the documents' code blocks, without what explains them."""
+    blocks = [block for path in DOCUMENTS for block in re.findall(r"```\n(.*?)```", path.read_text(encoding="utf-8"), re.S)]
+    lines = [part for block in blocks for line in block.splitlines() for part in line.split(" && ")]
+    found = (re.sub(r"^python3 -m ", "", line) for line in lines)
+    return sorted({re.split(r"\s{3,}", line)[0] for line in found if line.startswith(f"{program} ")})
+
+
+@pytest.mark.parametrize("command", commands("nox"))
+def test_each_nox_command_of_the_documents_selects_sessions(command: str) -> None:
+    """What a document tells to type names sessions that exist."""
+    arguments = shlex.split(command)[1:]
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    done = subprocess.run(
+        [sys.executable, "-m", "nox", *options, "--list", "--json"],
+        cwd=ROOT,
+        env=os.environ | {"NOX_SCRIPT_MODE": "none"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("command", commands("metalmatrix"))
+def test_each_metalmatrix_command_of_the_documents_is_understood(command: str) -> None:
+    """What a document tells to type is a command line that the program takes."""
+    assert _parser().parse_args(shlex.split(command)[1:])
+
+
+def _subparsers() -> dict[str, argparse.ArgumentParser]:
+    (action,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+@pytest.mark.parametrize("name", _subparsers())
+def test_each_example_of_the_help_is_understood(name: str) -> None:
+    """`--help` shows examples, and each of them is taken."""
+    epilog = _subparsers()[name].epilog or ""
+    examples = re.findall(r"python -m metalmatrix (.*?)(?:\s{3,}.*)?$", epilog, re.M)
+    assert examples
+    for example in examples:
+        assert _parser().parse_args(shlex.split(example)).command == name
+
+
+def _report() -> Report:
+    data = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    cells = [
+        CellReport(Cell.parse(c["cell"]), Verdict(c["verdict"], "", ""), Verdict(c["plain"], "", ""), None, "", ())
+        for c in data["cells"]
+    ]
+    return Report(dt.date.fromisoformat(data["as_of"]), tuple(cells))
+
+
+def test_the_readmes_table_is_the_renderers(request: pytest.FixtureRequest) -> None:
+    """The README's table is rendered from a recorded run; `--regold` takes the one in site/ and writes it."""
+    path = ROOT / "README.md"
+    if request.config.getoption("--regold"):
+        site = json.loads((ROOT / "site" / "compat.json").read_text(encoding="utf-8"))
+        cells = [{key: cell[key] for key in ("cell", "verdict", "plain")} for cell in site["cells"]]
+        lines = ",\n".join(json.dumps(cell) for cell in cells)
+        GOLDEN.write_text(f'{{"as_of": "{site["as_of"]}", "cells": [\n{lines}\n]}}\n', encoding="utf-8")
+        before, _, rest = README.partition(BEGIN)
+        table = "\n".join(markdown.table(_report()))
+        path.write_text(f"{before}{BEGIN}\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    table = path.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    assert table == "\n" + "\n".join(markdown.table(_report())) + "\n\n"
+
+
+@pytest.mark.index
+def test_the_readmes_explanation_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    """The pair that guides recommend can be explained from any machine."""
+    assert main(["explain", "py3.9-tf2.12.0-metal0.8.0", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["macos"] == "12.0"
+    assert [item["outcome"] for item in found["evidence"] if item["kind"] == "resolved"] == ["ok", "ok"]
+    assert found["verdict"] == "unknown"
+    assert found["plain"] == "degraded"
