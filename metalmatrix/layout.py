@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PLAIN_WORSE = "*"
 """What marks a verdict that only the pinned set has."""
 
-_MENDS = re.compile(r"(.*?)( \([^()]* mends? it\))?", re.DOTALL)
+_MENDS = re.compile(r" \([^()]* mends? it\)$")
 _NAMED = 3
 """Frameworks that are named one by one; of more, the first and the last are."""
 
@@ -141,7 +141,9 @@ def warnings(report: Report) -> list[str]:
 
 def short(message: str, limit: int = 160) -> str:
     """A message's first statement, and what mends it; of the resolver's derivation, what it begins with."""
-    message, mends = _MENDS.fullmatch(message).groups("")  # type: ignore[union-attr] - it matches anything
+    found = _MENDS.search(message)
+    mends = found[0] if found else ""
+    message = message.removesuffix(mends)
     for end in (" and you require", ", we can conclude", " And because"):
         message = message.split(end, 1)[0]
     return (message if len(message) <= limit else message[: limit - 1] + "…") + mends

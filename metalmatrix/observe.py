@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from metalmatrix.evidence import STAGES, Evidence, Which
+from metalmatrix.evidence import STAGES, Evidence, Kind, Which
 from metalmatrix.results import SETS
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def from_results(record: Record, results: Results, *, fresh: bool) -> Iterator[E
         if run is not None:
             yield from_run(run, which, results.host)
         elif entry.untested:
-            yield Evidence("rehearsed", which, "skipped", entry.untested, record.date[:10], results.host)
+            kind: Kind = "ran" if results.host.startswith("macos-") else "rehearsed"
+            yield Evidence(kind, which, "skipped", entry.untested, record.date[:10], results.host)
 
 
 def from_resolved(resolved: Resolved, which: Which, as_of: str) -> Evidence:

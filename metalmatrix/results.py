@@ -28,7 +28,7 @@ from metalmatrix.standin import Moved
 from metalmatrix.supervise import CheckResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from metalmatrix.evidence import Which
     from metalmatrix.host import Host
@@ -156,11 +156,13 @@ class Store:
             return []
         return sorted(p.name for p in self.root.iterdir() if p.is_dir() and _SLUG.fullmatch(p.name))
 
-    def load(self, host: str) -> Results:
-        """All results of a host; what cannot be used is named among the problems."""
+    def load(self, host: str, only: Container[str] | None = None) -> Results:
+        """The results of a host, of all cells or of those in *only*; what cannot be used is a problem."""
         records: dict[str, Record] = {}
         problems: list[str] = []
         for path in sorted((self.root / host).glob("py3*.json")):
+            if only is not None and path.stem not in only:
+                continue
             try:
                 record = self._read(path)
             except MetalmatrixError as error:

@@ -87,7 +87,7 @@ def run_cell(
     runner, plan = _plan(tuple(arguments), noxfile, tell)
     cell = runner.matrix.cell(cell_id)
     runner.cell(cell, plan)
-    return current_report([cell]).cells[0]
+    return current_report(cell).cells[0]
 
 
 def end_in_table() -> int:

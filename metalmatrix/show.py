@@ -15,19 +15,21 @@ from metalmatrix.run import default_results
 from metalmatrix.supervise import check_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from metalmatrix.cell import Cell
     from metalmatrix.report import Report
 
 
-def current_report(cells: Iterable[Cell] | None = None) -> Report:
-    """The report of what is stored now, of the whole matrix or of some of its cells."""
+def current_report(cell: Cell | None = None) -> Report:
+    """The report of what is stored now, of the whole matrix or of one cell."""
     store, matrix = default_results(), load()
-    if cells is not None:
-        matrix = replace(matrix, cells=tuple(cells))
-    hosts = [store.load(host) for host in store.hosts()]
+    only = None
+    if cell is not None:
+        # Only cells of the same Python and framework can share an environment, and so a run.
+        only = {c.id for c in matrix.cells if (c.python, c.framework) == (cell.python, cell.framework)}
+        matrix = replace(matrix, cells=(cell,))
+    hosts = [store.load(host, only) for host in store.hosts()]
     return build(matrix, hosts, load_repairs(), check_catalog(), store.lock)
 
 

@@ -28,7 +28,11 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 def commands(program: str) -> list[str]:
     """The command lines of a program in the documents' code blocks, without what explains them."""
-    blocks = [block for path in DOCUMENTS for block in re.findall(r"```\n(.*?)```", path.read_text(encoding="utf-8"), re.S)]
+    blocks = [
+        block
+        for path in DOCUMENTS
+        for block in re.findall(r"```\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    ]
     lines = [part for block in blocks for line in block.splitlines() for part in line.split(" && ")]
     found = (re.sub(r"^python3 -m ", "", line) for line in lines)
     return sorted({re.split(r"\s{3,}", line)[0] for line in found if line.startswith(f"{program} ")})
@@ -66,7 +70,7 @@ def _subparsers() -> dict[str, argparse.ArgumentParser]:
 def test_each_example_of_the_help_is_understood(name: str) -> None:
     """`--help` shows examples, and each of them is taken."""
     epilog = _subparsers()[name].epilog or ""
-    examples = re.findall(r"python -m metalmatrix (.*?)(?:\s{3,}.*)?$", epilog, re.M)
+    examples = re.findall(r"python -m metalmatrix (.*?)(?:\s{3,}.*)?$", epilog, re.MULTILINE)
     assert examples
     for example in examples:
         assert _parser().parse_args(shlex.split(example)).command == name
@@ -75,7 +79,9 @@ def test_each_example_of_the_help_is_understood(name: str) -> None:
 def _report() -> Report:
     data = json.loads(GOLDEN.read_text(encoding="utf-8"))
     cells = [
-        CellReport(Cell.parse(c["cell"]), Verdict(c["verdict"], "", ""), Verdict(c["plain"], "", ""), None, "", ())
+        CellReport(
+            Cell.parse(c["cell"]), Verdict(c["verdict"], "", ""), Verdict(c["plain"], "", ""), None, "", ()
+        )
         for c in data["cells"]
     ]
     return Report(dt.date.fromisoformat(data["as_of"]), tuple(cells))

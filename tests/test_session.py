@@ -108,7 +108,7 @@ def test_what_python_code_raises_is_held_against_the_mac_too(ran: tuple[Clone, i
 
 @pytest.mark.skipif(not MISSING, reason="every known Python is on this machine")
 def test_a_missing_python_is_untested_with_what_to_type(ran: tuple[Clone, int, str]) -> None:
-    """A Python that is not here costs its cells their checks, not their verdict; the table says what to do."""
+    """A missing Python costs its cells their checks, not their verdict; the table says what to do."""
     clone, _, output = ran
     reported = clone.feed()[cell("2.15.0", MISSING)]
     assert reported["verdict"] == "likely"
@@ -166,6 +166,23 @@ def test_two_workers_end_in_the_same_table(ran: tuple[Clone, int, str]) -> None:
     assert code == 0, output
     title = "TensorFlow on Apple silicon"
     assert output[output.index(title) :] == serial[serial.index(title) :]
+
+
+def test_a_contradicted_expectation_is_a_surprise(ran: tuple[Clone, int, str]) -> None:
+    """What matrix.toml expects and the evidence contradicts fails the run, and the table says so."""
+    clone, _, _ = ran
+    path = clone.root / "matrix.toml"
+    text = path.read_text(encoding="utf-8")
+    rule = f'[[expect]]\ncell = "{cell("2.15.0")}"\nverdict = "works"\nnote = "somebody said so"\n'
+    path.write_text(text + rule, encoding="utf-8")
+    try:
+        code, output = clone.nox("-s", f"matrix({cell('2.15.0')})")
+        assert code == 1
+        assert "a surprise" in output
+        assert "broken, expected works (somebody said so)" in output
+        assert clone.metalmatrix("table")[0] == 1
+    finally:
+        path.write_text(text, encoding="utf-8")
 
 
 def test_an_unknown_option_is_refused_with_what_to_type(ran: tuple[Clone, int, str]) -> None:
