@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -48,6 +50,9 @@ def print_report(report: Report, stream: TextIO | None = None) -> None:
 
 def console(stream: TextIO | None = None) -> Console:
     """A console no wider than `WIDTH`, and as wide where nobody is looking."""
+    stream = stream or sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # the signs, on a terminal that has only ASCII
     made = Console(file=stream, highlight=False, markup=False, emoji=False)
     made.width = min(made.width, WIDTH) if made.is_terminal else WIDTH
     return made

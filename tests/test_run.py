@@ -1,4 +1,4 @@
-"""What only a Mac shows, as far as it can be exercised here: the machine is made believe, all else is real."""
+"""What only a Mac shows, as far as it can be tried here: the machine is made believe, the rest is real."""
 
 from __future__ import annotations
 
