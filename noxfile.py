@@ -71,7 +71,7 @@ def call(session: nox.Session, name: str) -> None:
         session.error(f"exit code {code}, see above")
 
 
-@nox.session(venv_backend="none")
+@nox.session(venv_backend="none", allow_parallel=True)
 @nox.parametrize("python,cell_id", [nox.param(c.python, c.id, id=c.id, tags=list(c.tags)) for c in CELLS])
 def matrix(session: nox.Session, cell_id: str) -> None:
     """Run one cell: resolve it for macOS, run the checks in its own environment, keep the result."""

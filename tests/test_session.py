@@ -164,6 +164,8 @@ def test_two_workers_end_in_the_same_table(ran: tuple[Clone, int, str]) -> None:
     clone, _, serial = ran
     code, output = clone.nox("-s", "matrix", "-j", "2")
     assert code == 0, output
+    assert output.count("Starting session matrix(") == 8
+    assert output.count("cells planned") <= 1
     title = "TensorFlow on Apple silicon"
     assert output[output.index(title) :] == serial[serial.index(title) :]
 
