@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metalmatrix.uv import run_uv
 from tests.fake_index import FakeWheel
 
 ROOT = Path(__file__).parent.parent
@@ -68,8 +69,11 @@ class Clone:
     env: dict[str, str]
 
     @classmethod
-    def make(cls, folder: Path, index: str, matrix: str) -> Clone:
-        """Lay a clone out under *folder*; nothing of it is shared with this machine's user."""
+    def make(cls, folder: Path, index: str | None, matrix: str) -> Clone:
+        """Lay a clone out under *folder*, with results and caches of its own.
+
+        Without an *index* it is the user's, and so is uv's cache of wheels.
+        """
         root = folder / "clone"
         ignore = shutil.ignore_patterns("__pycache__")
         for name in ("metalmatrix", "checks"):
@@ -77,21 +81,15 @@ class Clone:
         for name in ("noxfile.py", "pyproject.toml"):
             shutil.copy(ROOT / name, root / name)
         (root / "matrix.toml").write_text(matrix, encoding="utf-8")
-        env = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("METALMATRIX", "NOX", "UV_"))
-        }
-        env |= {
-            "NOX_SCRIPT_MODE": "none",
-            "UV_DEFAULT_INDEX": index,
-            "UV_CACHE_DIR": str(folder / "uv"),
-            "UV_HTTP_RETRIES": "0",
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
-            "COLUMNS": "200",
-        }
-        return cls(root, env)
+        ours = ("METALMATRIX", "NOX") if index is None else ("METALMATRIX", "NOX", "UV_")
+        env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        env |= {"NOX_SCRIPT_MODE": "none", "COLUMNS": "200"}
+        if index is None:
+            cache = run_uv(["cache", "dir"]).out.strip()
+            env |= {"UV_CACHE_DIR": cache}
+        else:
+            env |= {"UV_DEFAULT_INDEX": index, "UV_CACHE_DIR": str(folder / "uv"), "UV_HTTP_RETRIES": "0"}
+        return cls(root, env | {"XDG_CACHE_HOME": str(folder / "cache")})
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start nox in a process group of its own."""
@@ -122,7 +120,7 @@ class Clone:
             stderr=stderr,
             text=True,
             check=False,
-            timeout=120,
+            timeout=900,
         )
         return done.returncode, done.stdout + (
             done.stderr if stderr == subprocess.PIPE and done.returncode else ""
