@@ -8,6 +8,7 @@
 #   "platformdirs>=4.3",
 #   "psutil>=6.1",
 #   "pypi-simple>=1.6",
+#   "requests>=2.32",
 #   "rich>=13.9",
 #   "tomli>=2.2; python_version < '3.11'",
 #   "uv>=0.9",
@@ -67,7 +68,11 @@ def call(session: nox.Session, name: str) -> None:
     """Do what ``python -m metalmatrix NAME`` does with the session's arguments."""
     from metalmatrix.cli import main
 
-    if code := main([name, *session.posargs]):
+    try:
+        code = main([name, *session.posargs])
+    except SystemExit as end:  # argparse has said what is wrong
+        code = int(end.code or 0)
+    if code:
         session.error(f"exit code {code}, see above")
 
 

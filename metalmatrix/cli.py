@@ -141,7 +141,7 @@ def _tell(line: str) -> None:
 
 
 def _print_json(data: object) -> None:
-    print(json.dumps(data, indent=1, ensure_ascii=False))  # noqa: T201
+    print(json.dumps(data, indent=1))  # noqa: T201
 
 
 def _matrix(options: argparse.Namespace) -> int:

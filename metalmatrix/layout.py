@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PLAIN_WORSE = "*"
 """What marks a verdict that only the pinned set has."""
 
-_MENDS = re.compile(r" \([^()]* mends? it\)$")
+_MENDS = re.compile(r" \([^()]* mends? it\)\Z")
 _NAMED = 3
 """Frameworks that are named one by one; of more, the first and the last are."""
 
@@ -144,7 +144,7 @@ def short(message: str, limit: int = 160) -> str:
     found = _MENDS.search(message)
     mends = found[0] if found else ""
     message = message.removesuffix(mends)
-    for end in (" and you require", ", we can conclude", " And because"):
+    for end in (" and you require", " and only the following", ", we can conclude", " And because"):
         message = message.split(end, 1)[0]
     return (message if len(message) <= limit else message[: limit - 1] + "…") + mends
 
@@ -172,7 +172,12 @@ def _again(item: CellReport) -> str:
 def _runs(item: CellReport, which: Which) -> str:
     """What the checks said on each host; the reasons of what was skipped are in the explanation."""
     runs = [e for e in item.evidence if e.set == which and e.run and e.outcome != "skipped"]
-    return "; ".join(f"{e.kind} on {e.source}: {short(e.message.partition('; skipped:')[0])}" for e in runs)
+    told = []
+    for e in runs:
+        elsewhere = e.kind == "rehearsed" and e.outcome != "ok" and not (e.outcome == "fails" and e.portable)
+        aside = " (which tells nothing of a Mac)" if elsewhere else ""
+        told.append(f"{e.kind} on {e.source}: {short(e.message.partition('; skipped:')[0])}{aside}")
+    return "; ".join(told)
 
 
 def _failure(item: CellReport) -> str:

@@ -120,10 +120,12 @@ class Lock:
         Raises:
             ResultError: The data is no lock; nothing of it is used.
         """
+        if not isinstance(data, list):
+            raise ResultError("a damaged lock: it is no list")
         try:
             packages = [
                 _package(p["name"], p["version"], [(w["file"], w["sha256"]) for w in p["wheels"]])
-                for p in data  # type: ignore[attr-defined]
+                for p in data
             ]
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise ResultError(f"a damaged lock: {error}") from error

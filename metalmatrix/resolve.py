@@ -235,9 +235,10 @@ def _preferences(preferred: tuple[str, ...]) -> str:
 def reason(stderr: str) -> str:
     """What uv wrote as one line, the innermost cause last, without addresses."""
     lines = [
-        line.strip().removeprefix("error:").removeprefix("cause:").strip() for line in stderr.splitlines()
+        re.sub(r"\S*://\S+", "(address)", line.strip().removeprefix("error:").removeprefix("cause:").strip())
+        for line in stderr.splitlines()
     ]
-    return re.sub(r"\S*://\S+", "(address)", ": ".join(filter(None, lines)))[:500]
+    return ": ".join(filter(None, lines))[:500]
 
 
 def explain_failure(stderr: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import metalmatrix
 from metalmatrix.errors import MetalmatrixError, ResultError
 from metalmatrix.files import read_bounded, write_atomic
+from metalmatrix.host import Host
 from metalmatrix.lock import Lock
 from metalmatrix.standin import Moved
 from metalmatrix.supervise import CheckResult
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from metalmatrix.evidence import Which
-    from metalmatrix.host import Host
 
 SCHEMA = 1
 PARTIAL = "0" * 16
@@ -113,12 +113,14 @@ class Results:
         records: Record by cell id.
         problems: Files that were set aside, each with the reason.
         missing: Cells that the last run set out to do and has no result of.
+        apple_silicon: Whether the host is an Apple-silicon Mac, by its recorded facts.
     """
 
     host: str
     records: Mapping[str, Record]
     problems: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    apple_silicon: bool = False
 
     def run(self, record: Record, which: Which) -> Run | None:
         """The run that speaks for one set: the cell's own, or that of a cell with the same environment."""
@@ -127,8 +129,12 @@ class Results:
 
     @functools.cached_property
     def by_inputs(self) -> dict[str, Run]:
-        """Every run by what it depends on: one with the same inputs need not be made again."""
-        return {e.run.inputs: e.run for r in self.records.values() for e in r.sets.values() if e.run}
+        """Every run by what it depends on: one with the same inputs need not be made again.
+
+        A failed installation is not among them: a full disk or a broken download may have passed.
+        """
+        runs = [e.run for r in self.records.values() for e in r.sets.values() if e.run and not e.run.failure]
+        return {run.inputs: run for run in runs}
 
     @functools.cached_property
     def _runs(self) -> dict[str, Run]:
@@ -173,7 +179,14 @@ class Store:
         missing = [
             cell for cell, inputs in planned.items() if cell not in records or records[cell].inputs != inputs
         ]
-        return Results(host, records, tuple(problems), tuple(missing))
+        return Results(host, records, tuple(problems), tuple(missing), self._is_apple_silicon(host))
+
+    def _is_apple_silicon(self, host: str) -> bool:
+        """What the recorded facts of a host say; no without them."""
+        try:
+            return Host.from_json(json.loads(read_bounded(self._path(host, "host.json")))).is_apple_silicon
+        except (OSError, ValueError, RecursionError, ResultError):
+            return False
 
     def read(self, host: str, cell: str) -> Record | None:
         """One cell's record; None where there is none that can be used."""

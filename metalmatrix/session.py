@@ -6,7 +6,6 @@ cells were selected only nox knows, so it is asked, once for a run, through ``no
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import subprocess
@@ -70,10 +69,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     return Options(fresh="--fresh" in arguments, keep="--keep" in arguments, plain="--plain" in arguments)
 
 
-@functools.cache
-def _plan(arguments: tuple[str, ...], noxfile: Path, tell: Callable[[str], None]) -> tuple[Runner, str]:
-    runner = Runner(load(), default_results(), parse_options(arguments), tell)
-    return runner, runner.plan(lambda: selected(noxfile))
+_PLANS: dict[tuple[str, ...], str] = {}
+"""The plan of this process's run, read once; the key is what stands after ``--``."""
 
 
 def run_cell(
@@ -84,17 +81,18 @@ def run_cell(
     Raises:
         MetalmatrixError: The tool could not do its work; a broken cell is no error.
     """
-    runner, plan = _plan(tuple(arguments), noxfile, tell)
+    runner = Runner(load(), default_results(), parse_options(arguments), tell)
     cell = runner.matrix.cell(cell_id)
-    runner.cell(cell, plan)
+    if (key := tuple(arguments)) not in _PLANS:
+        _PLANS[key] = runner.plan(lambda: selected(noxfile))
+    runner.cell(cell, _PLANS[key])
     return current_report(cell).cells[0]
 
 
-def end_in_table() -> int:
-    """Print the table of all that is known and write it down; the number of surprises."""
+def end_in_table() -> None:
+    """Print the table of all that is known, and write it down."""
+    from metalmatrix.terminal import print_report  # noqa: PLC0415 - rich, which a worker does not need
+
     report = current_report()
     write_site(report)
-    from metalmatrix.terminal import print_report  # noqa: PLC0415 - rich, which listing does not need
-
     print_report(report)
-    return sum(item.surprise for item in report.cells)

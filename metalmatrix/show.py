@@ -37,7 +37,7 @@ def write_site(report: Report) -> list[Path]:
     """Write ``site/compat.json`` and ``site/compat.md``; the files written."""
     site = default_results().root.parent / "site"
     files = {
-        site / "compat.json": json.dumps(feed.render(report), indent=1, ensure_ascii=False) + "\n",
+        site / "compat.json": json.dumps(feed.render(report), indent=1) + "\n",
         site / "compat.md": markdown.render(report),
     }
     for path, text in files.items():

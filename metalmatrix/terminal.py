@@ -128,12 +128,12 @@ def print_explanation(item: CellReport, stream: TextIO | None = None) -> None:
             )
         )
     if item.macos:
-        out.print(f"  macOS {item.macos} or later, which {plain(item.macos_by, 100)} asks for")
+        out.print(f"  macOS {item.macos} or later, asked for by {plain(item.macos_by, 100)}")
     for evidence in item.evidence:
         which = f" {evidence.set}" if evidence.set else ""
         head = f"{evidence.kind}{which}: {evidence.outcome}"
         out.print(Padding(Text.assemble((head, "cyan"), f"  {plain(evidence.message, 2000)}"), (0, 0, 0, 2)))
-        out.print(Padding(Text(f"{evidence.date}, {plain(evidence.source, 200)}", style="dim"), (0, 0, 0, 4)))
+        out.print(Padding(Text(plain(f"{evidence.date}, {evidence.source}", 200), style="dim"), (0, 0, 0, 4)))
 
 
 def print_checks(results: Iterable[CheckResult], stream: TextIO | None = None) -> None:

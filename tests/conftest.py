@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent / "golden"
 
-# The same examples on every machine, and nothing written beside the sources.
+# The same examples on every machine and in every run; no failing example is kept.
 settings.register_profile("metalmatrix", max_examples=60, deadline=None, derandomize=True, database=None)
 settings.load_profile("metalmatrix")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--regold`."""
     parser.addoption("--regold", action="store_true", help="write tests/golden/ anew from what is rendered")
 
 

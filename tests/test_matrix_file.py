@@ -101,7 +101,7 @@ class TestShipped:
         assert frameworks == sorted(set(frameworks), key=lambda text: tuple(map(int, text.split("."))))
 
     def test_it_is_read_once(self) -> None:
-        """nox reads its file for each cell: the matrix is read once in a process."""
+        """The matrix is read once in a process, though nox reads its file for each cell."""
         assert load() is load()
 
     def test_it_changes_none_of_the_defaults(self) -> None:
@@ -164,6 +164,19 @@ class TestReading:
         first, second = matrix.cells
         assert matrix.expectation(first) == Expect("py3.11-*", "broken", "why", "https://example.com/1")
         assert matrix.expectation(second) is None
+
+    def test_two_expectations_that_agree_are_no_contradiction(self) -> None:
+        """A wide and a narrow pattern may say the same; the first one's note is told."""
+        again = RULE.replace('"py3.11-*"', '"*"').replace('"n"', '"other"')
+        assert [expect.note for expect in parse(BASE + RULE + again).expects] == ["n", "other"]
+
+    @pytest.mark.parametrize(
+        "pattern", ["py3.11", "py3.11-tf2.15.1-metal1.1", "*nometal", "PY3.11-*", "py3.?-*"]
+    )
+    def test_a_pattern_is_held_against_the_whole_id(self, pattern: str) -> None:
+        """A part of an id, or one in capitals, is no pattern of it."""
+        assert not Expect(pattern, "", "").matches(Cell.parse("py3.11-tf2.15.1-metal1.1.0"))
+        assert Expect("py3.1?-tf2.15.*-metal[01]*", "", "").matches(Cell.parse("py3.11-tf2.15.1-metal1.1.0"))
 
     def test_limits_are_read(self) -> None:
         """Each limit of the file is the one that holds; a dtype that is left out keeps its tolerance."""
@@ -337,7 +350,8 @@ class TestRefusing:
 
     def test_what_follows_from_another_problem_is_not_told(self) -> None:
         """A rule about a cell is not blamed for the slip in the axes that keeps the cell away."""
-        told = refusal(declared('"3.11"', '"3.111"', RULE))
+        rules = RULE + '[[exclude]]\ncell = "py3.10-*"\nreason = "r"\n'
+        told = refusal(declared('"3.11"', '"3.111"', rules))
         assert "3.111 is not known" in told
         assert "matches no cell" not in told
 
