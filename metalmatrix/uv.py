@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,12 +58,22 @@ class Answer:
         return self.code != 0 and (self.code is None or any(phrase in text for phrase in _UNREACHABLE))
 
 
+_FINDING = threading.Lock()
+
+
 def find_uv() -> str:
     """The uv executable.
 
     Raises:
         ToolMissingError: There is none.
     """
+    # The first use of sysconfig, which the uv package asks, fails in one of several threads (Python 3.11).
+    with _FINDING:
+        return _find_uv()
+
+
+@functools.cache
+def _find_uv() -> str:
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - not needed to list the sessions
 
