@@ -11,6 +11,7 @@
 #   "requests>=2.32",
 #   "rich>=13.9",
 #   "tomli>=2.2; python_version < '3.11'",
+#   "urllib3>=2.2",
 #   "uv>=0.9",
 # ]
 # ///
@@ -113,7 +114,7 @@ def explain(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the project's tests; -- -m "not index and not tensorflow" for those that need no network."""
-    session.install("-e", ".", *nox.project.dependency_groups(PYPROJECT, "tests"))
+    session.install("-e", ".[read]", *nox.project.dependency_groups(PYPROJECT, "tests"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", silent=True)
@@ -131,7 +132,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """Check the types, strictly."""
-    session.install("-e", ".", *nox.project.dependency_groups(PYPROJECT, "typecheck"))
+    session.install("-e", ".[read]", *nox.project.dependency_groups(PYPROJECT, "typecheck"))
     session.run("mypy")
 
 

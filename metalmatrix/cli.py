@@ -227,5 +227,8 @@ def _failed(result: CheckResult) -> bool:
 
 def _update(options: argparse.Namespace) -> int:
     from metalmatrix.update import main as update  # noqa: PLC0415
+    from metalmatrix.wheel_update import regenerate  # noqa: PLC0415
 
-    return update(force=options.force)
+    code = update(force=options.force)
+    regenerate(_tell, force=options.force)
+    return code

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metalmatrix.observe import from_resolved, from_results, with_repairs
+from metalmatrix.observe import from_linked, from_resolved, from_results, with_repairs
 from metalmatrix.plan import resolved
 from metalmatrix.repairs import load_repairs
 from metalmatrix.report import CellReport, cell_report
 from metalmatrix.resolve import Resolver
 from metalmatrix.results import SETS
 from metalmatrix.supervise import check_catalog
+from metalmatrix.wheel_facts import load_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,6 +37,8 @@ def explain(
             from_resolved(resolved(answer), which, matrix.as_of.isoformat())
             for which, answer in answers.items()
         ]
+        if linked := from_linked(cell, load_facts()):
+            evidence.append(linked)
         for results in hosts:
             if record := results.records.get(cell.id):
                 evidence += from_results(record, results, fresh=False)

@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from metalmatrix.cell import NO_PLUGIN, plugin_key
 from metalmatrix.plan import NOTHING_TO_INSTALL
+from metalmatrix.spans import runs
 from metalmatrix.verdict import SIGNS, VERDICTS
 
 if TYPE_CHECKING:
@@ -102,14 +103,8 @@ def _lines(cells: list[CellReport]) -> Iterable[Line]:
 
 def python_span(pythons: Iterable[str]) -> str:
     """Pythons in few characters: ``3.9-3.11``, ``3.9, 3.12``."""
-    minors = sorted(Version(python).minor for python in pythons)
-    spans: list[list[int]] = []
-    for minor in minors:
-        if spans and minor == spans[-1][-1] + 1:
-            spans[-1].append(minor)
-        else:
-            spans.append([minor])
-    return ", ".join(f"3.{s[0]}" if len(s) == 1 else f"3.{s[0]}-3.{s[-1]}" for s in spans)
+    found = runs(Version(python).minor for python in pythons)
+    return ", ".join(f"3.{first}" if first == last else f"3.{first}-3.{last}" for first, last in found)
 
 
 def sections(report: Report) -> list[Section]:
@@ -164,7 +159,7 @@ def _notes(
 
 def _again(item: CellReport) -> str:
     """The command that shows a failure again: a run with its environment kept, or the resolver's answer."""
-    if item.verdict.word == "not-installable":
+    if item.verdict.word == "not-installable" or item.verdict.stage == "link":
         return f"nox -s explain -- {item.cell.id}"
     return f'nox -s "matrix({item.cell.id})" -- --fresh --keep'
 

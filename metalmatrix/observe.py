@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from metalmatrix.cell import NO_PLUGIN
 from metalmatrix.evidence import STAGES, Evidence, Kind, Which
+from metalmatrix.link import gone_since, link_release
+from metalmatrix.releases import distribution_of, read_on
 from metalmatrix.results import SETS
 
 if TYPE_CHECKING:
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
     from metalmatrix.repairs import Repair
     from metalmatrix.results import Record, Resolved, Results, Run
     from metalmatrix.supervise import CheckInfo, CheckResult
+    from metalmatrix.wheel_facts import Facts
 
 RESOLVER = "the resolver, for macOS arm64"
+LOADER = "the published wheels, by the loader's rules"
 
 
 def from_results(record: Record, results: Results, *, fresh: bool) -> Iterator[Evidence]:
@@ -35,6 +40,24 @@ def from_results(record: Record, results: Results, *, fresh: bool) -> Iterator[E
         elif entry.untested:
             kind: Kind = "ran" if results.apple_silicon else "rehearsed"
             yield Evidence(kind, which, "skipped", entry.untested, record.date[:10], results.host)
+
+
+def from_linked(cell: Cell, facts: Facts) -> Evidence | None:
+    """What the loader makes of the plugin, by its rules over the published wheels; None without one."""
+    if cell.plugin == NO_PLUGIN:
+        return None
+    linked = link_release(facts, cell.python, cell.framework, cell.plugin)
+    message = linked.line
+    if linked.outcome == "fails":
+        more = [linked.demangled]
+        framework = facts.wheel(distribution_of(cell.framework), cell.framework, cell.python)
+        if framework and (since := gone_since(facts, linked, framework)):
+            more.append(f"gone since TensorFlow {since}")
+        if linked.symbol:
+            more.append(f"expected in {linked.library}")
+        message += f" ({'; '.join(filter(None, more))})" if any(more) else ""
+    stage = "link" if linked.outcome == "fails" else ""
+    return Evidence("linked", "", linked.outcome, message, read_on(), LOADER, stage)
 
 
 def from_resolved(resolved: Resolved, which: Which, as_of: str) -> Evidence:

@@ -128,6 +128,13 @@ def load_releases() -> tuple[Release, ...]:
 
 
 @cache
+def read_on() -> str:
+    """The day on which the index was read for the data, ``YYYY-MM-DD``."""
+    with DATA.open(encoding="utf-8") as file:
+        return str(json.loads(file.readline())["as_of"])
+
+
+@cache
 def _by_distribution() -> dict[str, Mapping[str, Release]]:
     found: dict[str, dict[str, Release]] = {}
     for release in load_releases():

@@ -126,6 +126,7 @@ def build(
     repairs: Iterable[Repair],
     catalog: Iterable[CheckInfo],
     lock: Callable[[str, str], Lock | None],
+    linked: Callable[[Cell], Evidence | None],
 ) -> Report:
     """The report of the matrix from the stored results.
 
@@ -135,11 +136,12 @@ def build(
         repairs: The bounds that are known to be needed.
         catalog: The checks there are.
         lock: Gives a host's lock by its digest; asked for once or more.
+        linked: Gives what the loader makes of a cell's plugin.
     """
     hosts, repairs, catalog = tuple(hosts), tuple(repairs), tuple(catalog)
     reports = []
     for cell in matrix.cells:
-        evidence: list[Evidence] = []
+        evidence = [found] if (found := linked(cell)) else []
         known = _newest(cell, hosts, matrix.as_of.isoformat())
         for results in hosts:
             if record := results.records.get(cell.id):

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 from metalmatrix import feed, markdown
 from metalmatrix.files import write_atomic
 from metalmatrix.matrix_file import load
+from metalmatrix.observe import from_linked
 from metalmatrix.repairs import load_repairs
 from metalmatrix.report import build
 from metalmatrix.run import default_results
 from metalmatrix.supervise import check_catalog
+from metalmatrix.wheel_facts import load_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from metalmatrix.cell import Cell
+    from metalmatrix.evidence import Evidence
     from metalmatrix.report import Report
 
 
@@ -30,7 +33,11 @@ def current_report(cell: Cell | None = None) -> Report:
         only = {c.id for c in matrix.cells if (c.python, c.framework) == (cell.python, cell.framework)}
         matrix = replace(matrix, cells=(cell,))
     hosts = [store.load(host, only) for host in store.hosts()]
-    return build(matrix, hosts, load_repairs(), check_catalog(), store.lock)
+    return build(matrix, hosts, load_repairs(), check_catalog(), store.lock, _linked)
+
+
+def _linked(cell: Cell) -> Evidence | None:
+    return from_linked(cell, load_facts())
 
 
 def write_site(report: Report) -> list[Path]:

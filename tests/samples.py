@@ -252,7 +252,9 @@ def realistic() -> Report:
         Expect(names[3], "broken", "the first reports said so"),
         excluded=((left_out, "nobody asks for it"),),
     )
-    return build(made, hosts, (NUMPY,), CATALOG, lambda _, digest: {rotten.digest: rotten}.get(digest))
+    return build(
+        made, hosts, (NUMPY,), CATALOG, lambda _, digest: {rotten.digest: rotten}.get(digest), lambda _: None
+    )
 
 
 def cell_of(report: Report, cell_id: str) -> CellReport:

@@ -109,5 +109,6 @@ def test_the_readmes_explanation_is_given(capsys: pytest.CaptureFixture[str]) ->
     (found,) = json.loads(capsys.readouterr().out)
     assert found["macos"] == "12.0"
     assert [item["outcome"] for item in found["evidence"] if item["kind"] == "resolved"] == ["ok", "ok"]
-    assert found["verdict"] == "unknown"
+    assert [item["outcome"] for item in found["evidence"] if item["kind"] == "linked"] == ["ok"]
+    assert found["verdict"] == "likely"
     assert found["plain"] == "degraded"

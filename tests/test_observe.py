@@ -6,9 +6,18 @@ import pytest
 
 from metalmatrix.cell import Cell
 from metalmatrix.evidence import Evidence
-from metalmatrix.observe import from_resolved, from_results, from_run, portable, with_repairs
+from metalmatrix.observe import (
+    from_linked,
+    from_resolved,
+    from_results,
+    from_run,
+    portable,
+    with_repairs,
+)
 from metalmatrix.results import Resolved, Results, SetRecord
 from metalmatrix.standin import Moved
+from metalmatrix.verdict import verdict
+from metalmatrix.wheel_facts import load_facts
 from tests.samples import CATALOG, NUMPY, PASSED, check, evidence, lock, ok, record, run
 
 CELL = Cell.parse("py3.11-tf2.14.0-nometal")
@@ -250,3 +259,35 @@ class TestRepairs:
         """The plain set is judged by the repairs as long as nobody ran it."""
         seen = [evidence("rehearsed", "ok", run=True)]
         assert len(with_repairs(CELL, self.ROTTEN, (NUMPY,), CATALOG, seen)) == 2
+
+
+class TestFromLinked:
+    def test_a_plugin_that_does_not_load_is_told_in_dylds_words(self) -> None:
+        """The line that dyld prints, the symbol demangled, since when it is gone, and from where."""
+        found = from_linked(Cell.parse("py3.11-tf2.18.1-metal1.1.0"), load_facts())
+        assert found is not None
+        assert (found.kind, found.set, found.outcome, found.stage) == ("linked", "", "fails", "link")
+        assert found.message == (
+            "Symbol not found: __ZN3tsl8internal10LogMessageC1EPKcii "
+            "(tsl::internal::LogMessage::LogMessage(char const*, int, int); gone since TensorFlow 2.18.0rc0; "
+            "expected in @rpath/_pywrap_tensorflow_internal.so)"
+        )
+
+    def test_a_plugin_that_loads_lets_the_cell_be_likely(self) -> None:
+        """What resolves and links is likely; without the link it is unknown."""
+        cell = Cell.parse("py3.11-tf2.18.1-metal1.2.0")
+        linked = from_linked(cell, load_facts())
+        resolved = from_resolved(Resolved("ok", lock="0" * 16), "pinned", "2026-11-20")
+        assert linked is not None
+        assert verdict(cell, [resolved, linked]).word == "likely"
+        assert verdict(cell, [resolved]).word == "unknown"
+
+    def test_a_release_without_a_wheel_is_unknown(self) -> None:
+        """No wheel for that Python: the loader has nothing to say."""
+        found = from_linked(Cell.parse("py3.12-tf2.18.1-metal1.1.0"), load_facts())
+        assert found is not None
+        assert found.outcome == "unknown"
+
+    def test_without_a_plugin_there_is_nothing_to_load(self) -> None:
+        """A cell without a plugin has no such evidence."""
+        assert from_linked(Cell.parse("py3.12-tf2.18.1-nometal"), load_facts()) is None

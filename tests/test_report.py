@@ -36,7 +36,7 @@ def of(*hosts: Results, expect: Expect | None = None, locks: tuple[Lock, ...] = 
     """The report of one cell from what these hosts know."""
     made = matrix([CELL], "framework", *([expect] if expect else []))
     known = {made.digest: made for made in locks}
-    (item,) = build(made, hosts, (NUMPY,), CATALOG, lambda _, digest: known.get(digest)).cells
+    (item,) = build(made, hosts, (NUMPY,), CATALOG, lambda _, digest: known.get(digest), lambda _: None).cells
     return item
 
 
@@ -99,6 +99,7 @@ class TestBuild:
             (),
             CATALOG,
             lambda *_: None,
+            lambda _: None,
         )
         assert found.problems == ("a/x.json: damaged", "b/y")
         assert found.missing == ("a/py3.11-tf2.14.0-nometal",)
