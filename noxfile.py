@@ -38,7 +38,7 @@ ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))  # nox does not, and its workers start elsewhere
 
 from metalmatrix import matrix_file, run_name  # noqa: E402
-from metalmatrix.errors import IndexUnreachableError, MetalmatrixError  # noqa: E402
+from metalmatrix.errors import IndexUnreachableError, MetalmatrixError, UsageError, told  # noqa: E402
 
 nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -53,7 +53,12 @@ def end_in_table() -> None:
     if run_name.plan_path().exists():
         from metalmatrix.session import end_in_table as show
 
-        show()
+        try:
+            show()
+        except MetalmatrixError as error:
+            print(f"error: {error}")
+        except OSError as error:
+            print(f"error: {told(error)}")
 
 
 if run_name.join_run():
@@ -87,8 +92,12 @@ def matrix(session: nox.Session, cell_id: str) -> None:
         report = run_cell(cell_id, session.posargs, Path(__file__), session.log)
     except IndexUnreachableError as error:
         session.error(f"unknown: {error}")
+    except UsageError as error:
+        sys.exit(f"error: {error}")  # once, and not for each of the cells
     except MetalmatrixError as error:
         session.error(str(error))
+    except OSError as error:
+        session.error(told(error))
     session.log(report.headline)
     if report.surprise:
         session.error(f"a surprise: {report.headline}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import metalmatrix
-from metalmatrix.errors import IndexUnreachableError, MetalmatrixError, UsageError
+from metalmatrix.errors import IndexUnreachableError, MetalmatrixError, ToolMissingError, UsageError, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,6 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has enough (`| head`); Python would complain once more while closing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"error: {told(error)}", file=sys.stderr)  # noqa: T201
+        return ToolMissingError.exit_code
 
 
 def _tell(line: str) -> None:
@@ -226,9 +229,11 @@ def _failed(result: CheckResult) -> bool:
 
 
 def _update(options: argparse.Namespace) -> int:
+    from metalmatrix import wheel_update  # noqa: PLC0415
     from metalmatrix.update import main as update  # noqa: PLC0415
-    from metalmatrix.wheel_update import regenerate  # noqa: PLC0415
+    from metalmatrix.wheel_facts import load_facts  # noqa: PLC0415
 
     code = update(force=options.force)
-    regenerate(_tell, force=options.force)
+    before = load_facts()
+    sys.stdout.write(wheel_update.diff(before, wheel_update.regenerate(_tell, force=options.force).facts))
     return code

@@ -54,3 +54,9 @@ class ToolMissingError(MetalmatrixError):
     """A program this one needs (uv, an interpreter) is not on this machine."""
 
     exit_code = 5
+
+
+def told(error: OSError) -> str:
+    """What the system refused, as a sentence for the user: no traceback helps against a full disk."""
+    where = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{where}\n  hint: is there room, and may you write there?"

@@ -37,11 +37,12 @@ def explain(
             from_resolved(resolved(answer), which, matrix.as_of.isoformat())
             for which, answer in answers.items()
         ]
+        current = {which: answer.lock.digest if answer.lock else None for which, answer in answers.items()}
         if linked := from_linked(cell, load_facts()):
             evidence.append(linked)
         for results in hosts:
             if record := results.records.get(cell.id):
-                evidence += from_results(record, results, fresh=False)
+                evidence += from_results(record, results, fresh=False, current=current)
         evidence = with_repairs(cell, answers["plain"].lock, load_repairs(), check_catalog(), evidence)
         pinned = answers["pinned"].lock
         floor = pinned.macos_floor() if pinned and answers["pinned"].outcome == "ok" else None

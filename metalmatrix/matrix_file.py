@@ -39,6 +39,8 @@ PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
 """The Pythons that a specifier is expanded against: 3.8, the first with an arm64 wheel, to 3.15."""
 
 _EXPECTABLE = tuple(word for word in VERDICTS if word != "unknown")
+_MOST = 1_000_000
+"""No limit is larger: more seconds or megabytes are no limit, and signals and timers do not take them."""
 _PER = ("framework", "environment", "none")
 _STAND_INS = {"linux-x86_64": "tensorflow-cpu", "linux-aarch64": "tensorflow"}
 
@@ -311,8 +313,8 @@ class _Reader:
             for key, value in table.items():
                 # A bool is for the shape to refuse; nan is above nothing.
                 number = isinstance(value, (int, float)) and not isinstance(value, bool)
-                if number and not 0 < value < float("inf"):
-                    what = f"[{where}] {key} = {value!r} is to be a number above 0"
+                if number and not 0 < value <= _MOST:
+                    what = f"[{where}] {key} = {value!r} is to be a number above 0, and at most {_MOST:,}"
                     self.problem(self.lines.of(where, key), what)
             values |= table
         return Limits(

@@ -5,6 +5,7 @@ Pure: records in, evidence out.  The rule of what a rehearsal may claim for a Ma
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from metalmatrix.releases import distribution_of, read_on
 from metalmatrix.results import SETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from metalmatrix.cell import Cell
     from metalmatrix.lock import Lock
@@ -28,12 +29,23 @@ RESOLVER = "the resolver, for macOS arm64"
 LOADER = "the published wheels, by the loader's rules"
 
 
-def from_results(record: Record, results: Results, *, fresh: bool) -> Iterator[Evidence]:
-    """What one host's record says of its cell; the resolver's answers only where they are *fresh*."""
+def from_results(
+    record: Record, results: Results, *, fresh: bool, current: Mapping[Which, str | None]
+) -> Iterator[Evidence]:
+    """What one host's record says of its cell.
+
+    Args:
+        record: What the host knows of the cell.
+        results: All that it knows.
+        fresh: Whether the resolver's answers are those of the matrix's day.
+        current: The digest of each set's lock as of that day: a run of another lock is not about this set.
+    """
     for which in SETS:
         entry = record.sets[which]
         if fresh:
             yield from_resolved(entry.resolved, which, record.as_of)
+        if entry.resolved.lock != current.get(which):
+            continue
         run = results.run(record, which)
         if run is not None:
             yield from_run(run, which, results.host)
@@ -126,10 +138,8 @@ def from_run(run: Run, which: Which, host: str) -> Evidence:
     day = run.date[:10]
     moved = f" (pins that had to move here: {', '.join(map(str, run.moved))})" if run.moved else ""
     if run.failure:
-        # On a Mac an installation that fails is the cell's; elsewhere it says nothing of the Mac.
-        if run.kind == "ran":
-            return Evidence("ran", which, "fails", run.failure, day, host, stage="resolve", run=True)
-        return Evidence("rehearsed", which, "unknown", run.failure, day, host, run=True)
+        # A full disk or a broken download says nothing of the cell, and may have passed tomorrow.
+        return Evidence(run.kind, which, "unknown", run.failure, day, host, run=True)
     failed = [check for check in run.checks if check.outcome == "failed"]
     if not failed:
         names = {
@@ -140,19 +150,27 @@ def from_run(run: Run, which: Which, host: str) -> Evidence:
             return Evidence(run.kind, which, "unknown", "no check passed, and none failed", day, host)
         if names["skipped"]:
             message += f"; skipped: {'; '.join(f'{c.check} ({c.message})' for c in names['skipped'])}"
-        return Evidence(run.kind, which, "ok", message + moved, day, host, run=True)
-    first = min(failed, key=lambda check: (check.weight == "degrades", STAGES.index(check.stage)))
+        counts = run.kind == "ran" or not run.moved
+        return Evidence(run.kind, which, "ok", message + moved, day, host, run=True, portable=counts)
+
+    def counts_for_a_mac(check: CheckResult) -> bool:
+        return run.kind == "ran" or (not run.moved and portable(check))
+
+    # What counts for a Mac is told first: the next check's exception must not hide behind this one's crash.
+    failed.sort(key=lambda c: (not counts_for_a_mac(c), c.weight == "degrades", STAGES.index(c.stage)))
+    first, *rest = failed
+    also = f"; failed too: {', '.join(check.check for check in rest)}" if rest else ""
     return Evidence(
         run.kind,
         which,
         "fails",
-        f"{first.check}: {first.message}{moved}",
+        f"{first.check}: {first.message}{also}{moved}",
         day,
         host,
         stage=first.stage,
         degrades=first.weight == "degrades",
         run=True,
-        portable=run.kind == "ran" or (not run.moved and portable(first)),
+        portable=counts_for_a_mac(first),
     )
 
 
@@ -163,15 +181,12 @@ def portable(failure: CheckResult) -> bool:
     hang, a limit, a wrong number, an error of TensorFlow's runtime, or a library that cannot be
     loaded is a matter of the compiled code, which is another on a Mac.
     """
-    native = (
-        "tensorflow.python.framework.errors",
-        "builtins.OSError",
-        "builtins.MemoryError",
-        "builtins.SystemError",
-    )
+    kind = getattr(builtins, failure.exception.removeprefix("builtins."), Exception)
+    native = (OSError, MemoryError, SystemError)  # of this machine: its disk, its memory, its interpreter
     shared_library = (".so", "undefined symbol", "cannot open shared object", "DLL load failed")
     return (
         failure.how == "exception"
-        and not failure.exception.startswith(native)
+        and not failure.exception.startswith("tensorflow.python.framework.errors")
+        and not (isinstance(kind, type) and issubclass(kind, native))
         and not any(mark in failure.message for mark in shared_library)
     )

@@ -140,16 +140,18 @@ class Planner:
             if answer.lock:
                 self._keep(answer.lock)
             environment, untested = None, ""
-            if local is None or local.lock is None or self._not_asked(which):
+            if local is None or local.lock is None:
                 untested = self._untested(cell, which, answer, local)
             else:
                 environment = self._keep(local.lock)
                 inputs[which] = self._inputs(environment)
                 pins[which] = moved(answer.lock, local.lock) if answer.lock else ()
                 known = inputs[which] in self._results.by_inputs and not self._options.fresh
-                if environment not in taken and not known:
+                if self._not_asked(which):
+                    untested = self._untested(cell, which, answer, local)
+                elif environment not in taken and not known:
                     run.append(which)
-                taken.add(environment)
+                    taken.add(environment)
             sets[which] = SetRecord(resolved(answer), environment, untested)
         as_of = self._matrix.as_of.isoformat()
         entries = {which: asdict(entry) for which, entry in sets.items()}

@@ -139,13 +139,15 @@ def build(
         linked: Gives what the loader makes of a cell's plugin.
     """
     hosts, repairs, catalog = tuple(hosts), tuple(repairs), tuple(catalog)
+    problems = [problem for results in hosts for problem in results.problems]
     reports = []
     for cell in matrix.cells:
         evidence = [found] if (found := linked(cell)) else []
         known = _newest(cell, hosts, matrix.as_of.isoformat())
+        current = {which: entry.resolved.lock for which, entry in known[1].sets.items()} if known else None
         for results in hosts:
-            if record := results.records.get(cell.id):
-                evidence += from_results(record, results, fresh=known is not None and record is known[1])
+            if (record := results.records.get(cell.id)) and known and current:
+                evidence += from_results(record, results, fresh=record is known[1], current=current)
         floor, untested = None, "it has not been resolved as of this day: run `nox -s matrix`"
         if known:
             host, record = known
@@ -153,7 +155,10 @@ def build(
             floor = (pinned.resolved.macos, pinned.resolved.macos_by) if pinned.resolved.macos else None
             ran = any(item.set == "pinned" and item.run for item in evidence)
             untested = "" if ran else pinned.untested
-            evidence = with_repairs(cell, lock(host, plain) if plain else None, repairs, catalog, evidence)
+            held = lock(host, plain) if plain else None
+            if plain and held is None:
+                problems.append(f"{host}/locks/{plain}.json: it is missing or damaged: run `nox -s matrix`")
+            evidence = with_repairs(cell, held, repairs, catalog, evidence)
         reports.append(
             cell_report(cell, evidence, floor=floor, untested=untested, expect=matrix.expectation(cell))
         )
@@ -163,7 +168,7 @@ def build(
         excluded=matrix.excluded,
         hosts=tuple(results.host for results in hosts if results.records),
         missing=tuple(f"{results.host}/{cell}" for results in hosts for cell in results.missing),
-        problems=tuple(problem for results in hosts for problem in results.problems),
+        problems=tuple(dict.fromkeys(problems)),
     )
 
 

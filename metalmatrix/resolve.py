@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.lock import Lock, digest_of, from_pylock
 from metalmatrix.releases import FRAMEWORKS, PLUGIN
 from metalmatrix.repairs import repairs_for
-from metalmatrix.uv import INDEX_VARIABLES, run_uv
+from metalmatrix.uv import index_settings, run_uv
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -43,9 +42,12 @@ MACOS = "macos-arm64"
 WORKERS = 8
 """Questions asked at once: most of each is waiting for the index (25 s instead of 180 s for 102 of them)."""
 
+UNREACHABLE = "the package index could not be asked"
+"""How the reason begins where the index did not answer; other reasons are uv's own."""
+
 SETS = ("pinned", "plain")
 Outcome = Literal["ok", "fails", "unknown"]
-_CACHE_SCHEMA = 1
+_CACHE_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Question:
     @property
     def key(self) -> str:
         """What names the cached answer: the question, and the index that is set up."""
-        index = {name: os.environ.get(name, "") for name in INDEX_VARIABLES}
+        index = index_settings()
         as_of = self.as_of.isoformat()
         return digest_of([_CACHE_SCHEMA, MACOS_TARGET, {**asdict(self), "as_of": as_of}, index])
 
@@ -211,9 +213,7 @@ def ask(question: Question) -> Answer:
         said = run_uv(arguments, env={"MACOSX_DEPLOYMENT_TARGET": MACOS_TARGET})
         written = lock.read_text(encoding="utf-8") if said.code == 0 else ""
     if said.unreachable:
-        return Answer(
-            "unknown", message=f"the package index could not be asked: {reason(said.err)}", unreachable=True
-        )
+        return Answer("unknown", message=f"{UNREACHABLE}: {reason(said.err)}", unreachable=True)
     if said.code == 0:
         try:
             return Answer("ok", from_pylock(tomllib.loads(written)))

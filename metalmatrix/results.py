@@ -38,6 +38,7 @@ PARTIAL = "0" * 16
 """The inputs of a record whose cell is still running: it counts, and its cell counts as missing."""
 SETS: tuple[Which, ...] = ("pinned", "plain")
 SCHEMA_FILE = Path(__file__).parent / "data" / "result.schema.json"
+_NEWER = "git pull, to read it with the newest metalmatrix"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
 
@@ -212,15 +213,18 @@ class Store:
             write_atomic(facts, json.dumps(host.to_json(), indent=1, sort_keys=True) + "\n")
         data = dump_record(record)
         parse_record(json.loads(json.dumps(data)))  # what cannot be read again is never written
+        path = self._path(host.slug, f"{record.cell}.json")
+        if _schema_of(path) > SCHEMA:
+            raise ResultError(f"{path.name} is written by a newer metalmatrix, and is left as it is", _NEWER)
         write_atomic(
-            self._path(host.slug, f"{record.cell}.json"),
+            path,
             json.dumps(data, indent=1, ensure_ascii=False) + "\n",
         )
 
     def write_lock(self, host: Host, lock: Lock) -> None:
         """Keep a lock under its digest, a package a line."""
         path = self._path(host.slug, f"locks/{lock.digest}.json")
-        if not path.exists():
+        if self.lock(host.slug, lock.digest) is None:
             lines = ",\n".join(json.dumps(package, sort_keys=True) for package in lock.to_json())
             write_atomic(path, f"[\n{lines}\n]\n")
 
@@ -259,6 +263,15 @@ def dump_record(record: Record) -> dict[str, Any]:
     return {"schema": SCHEMA, "metalmatrix": metalmatrix.__version__, **asdict(record)}
 
 
+def _schema_of(path: Path) -> int:
+    """The schema of the file that is there; 0 where there is none that can be read."""
+    try:
+        found = json.loads(read_bounded(path))["schema"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return 0
+    return found if isinstance(found, int) else 0
+
+
 def parse_record(data: object) -> Record:
     """The record in plain data.
 
@@ -269,7 +282,7 @@ def parse_record(data: object) -> Record:
     if isinstance(version, int) and version > SCHEMA:
         raise ResultError(
             f"it has schema {version}, newer than {SCHEMA}",
-            "git pull, to read it with the newest metalmatrix",
+            _NEWER,
         )
     try:
         error = next(iter(_validator().iter_errors(data)), None)

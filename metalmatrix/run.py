@@ -20,7 +20,7 @@ from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.host import this_host
 from metalmatrix.interpreters import find_python, how_to_install
 from metalmatrix.plan import Options, Planned, Planner, dump_plan, load_planned, now
-from metalmatrix.resolve import Resolver
+from metalmatrix.resolve import UNREACHABLE, Resolver
 from metalmatrix.results import PARTIAL, Record, Run, Store
 from metalmatrix.run_name import plan_path
 from metalmatrix.supervise import run_checks
@@ -85,11 +85,16 @@ class Runner:
 
     def _make_plan(self, cells: Iterable[Cell]) -> str:
         resolver = Resolver(self.matrix.as_of, fresh=self.options.fresh)
-        planner = Planner(self.matrix, self.host, resolver, self.store.load(self.host.slug), self.options)
+        results = self.store.load(self.host.slug)
+        planner = Planner(self.matrix, self.host, resolver, results, self.options)
         plan = planner.plan(cells, self.tell)
         for lock in planner.locks.values():
             self.store.write_lock(self.host, lock)
-        self.store.write_plan(self.host, {name: planned.record.inputs for name, planned in plan.items()})
+        # What an earlier run was cut off before stays missing until it is done.
+        missing = set(results.missing) & {cell.id for cell in self.matrix.cells}
+        before = {cell: inputs for cell, inputs in self.store.plan(self.host.slug).items() if cell in missing}
+        new = {name: planned.record.inputs for name, planned in plan.items()}
+        self.store.write_plan(self.host, before | new)
         runs = sum(len(planned.run) for planned in plan.values())
         self.tell(f"{len(plan)} cells planned, {runs} runs of the checks to make")
         return dump_plan(plan)
@@ -105,7 +110,10 @@ class Runner:
             # The process that made the plan was told of another selection: this cell is a run of its own.
             planned = load_planned(self._make_plan([cell]), cell.id)
         if planned is None or not _is_known(planned.record):
-            raise IndexUnreachableError(_unknown(planned.record) if planned else "no plan", AGAIN)
+            why = _unknown(planned.record) if planned else "there is no plan for this cell"
+            if not why.startswith(UNREACHABLE):
+                raise ToolMissingError(why, "uv --version, and the settings of uv in this shell")
+            raise IndexUnreachableError(why, AGAIN)
         before = self.store.read(self.host.slug, cell.id)
         if before and before.inputs == planned.record.inputs and not planned.run:
             return before
@@ -126,7 +134,15 @@ class Runner:
         with environment(cell.id, python, keep=self.options.keep) as place:
             if self.options.keep:
                 self.tell(f"the environment is kept: {place.python}")
+            other = None if self.options.fresh else self.store.read(self.host.slug, cell.id)
             for which in planned.run:
+                done = other.sets[which].run if other else None
+                if done and done.inputs == planned.inputs[which] and not done.failure:
+                    # Another run of this cell had the environment before, and was at it meanwhile.
+                    record = replace(
+                        record, sets={**record.sets, which: replace(record.sets[which], run=done)}
+                    )
+                    continue
                 started, failure = time.monotonic(), ""
                 checks: tuple[CheckResult, ...] = ()
                 try:
@@ -152,7 +168,7 @@ class Runner:
         """Install a lock and run the checks under it."""
         lock = self.store.lock(self.host.slug, digest)
         if lock is None:
-            raise ResultError(f"the lock {digest} is gone since the plan was made", AGAIN)
+            raise ResultError(f"the lock {digest} is gone since the plan was made", "the same command again")
         self.tell(f"{which}: installing {len(lock.packages)} packages")
         place.sync(lock)
         # A Mac's cells share one GPU: they install in parallel and measure one at a time.

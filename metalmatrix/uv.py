@@ -6,16 +6,19 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metalmatrix.errors import ToolMissingError
+from metalmatrix.files import read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-INDEX_VARIABLES = (
+_INDEX = (
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
     "UV_INDEX_URL",
@@ -23,7 +26,20 @@ INDEX_VARIABLES = (
     "UV_FIND_LINKS",
     "UV_CONFIG_FILE",
 )
-"""What decides which index uv asks (docs.astral.sh/uv/reference/environment); a cached answer is of one."""
+_HOW = (
+    *("UV_CACHE_DIR", "UV_CONCURRENT_DOWNLOADS", "UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT", "UV_INDEX_STRATEGY"),
+    *(
+        "UV_INSECURE_HOST",
+        "UV_KEYRING_PROVIDER",
+        "UV_LINK_MODE",
+        "UV_NATIVE_TLS",
+        "UV_OFFLINE",
+        "UV_SYSTEM_CERTS",
+    ),
+)
+"""What a shell may say of where uv looks and how it gets there (docs.astral.sh/uv/reference/environment).
+What else it may say, as in ``UV_RESOLUTION=lowest``, would change the answers, and does not reach uv.
+``UV_INDEX_<NAME>_USERNAME`` and ``_PASSWORD`` reach it as well."""
 
 # What uv writes when it could not ask, as opposed to when the answer was no (tried with 0.9 to 0.13).
 _UNREACHABLE = (
@@ -85,6 +101,26 @@ def _find_uv() -> str:
     return found
 
 
+def index_settings() -> list[str]:
+    """What decides which index uv asks, and how it answers: the variables, and the user's and system's files.
+
+    They may hold passwords: use them for a digest, never as text.
+    """
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    files = [
+        home / "uv" / "uv.toml",
+        Path("/etc/uv/uv.toml"),
+        Path(os.environ.get("UV_CONFIG_FILE") or os.devnull),
+    ]
+    found = [os.environ.get(name, "") for name in _INDEX]
+    for path in files:
+        try:
+            found.append(read_bounded(path))
+        except (OSError, UnicodeDecodeError):
+            found.append("")
+    return found
+
+
 def run_uv(
     arguments: Sequence[str], *, stdin: str = "", seconds: float = 120, env: Mapping[str, str] | None = None
 ) -> Answer:
@@ -92,8 +128,9 @@ def run_uv(
     environment = {
         name: value
         for name, value in os.environ.items()
-        # An active environment is none of uv's business here, and these two would change the question.
-        if name not in {"VIRTUAL_ENV", "UV_EXCLUDE_NEWER", "UV_PYTHON"}
+        # An active environment is none of uv's business here.
+        if name != "VIRTUAL_ENV"
+        and (not name.startswith("UV_") or name in _INDEX + _HOW or name.startswith("UV_INDEX_"))
     }
     environment |= {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", **(env or {})}
     try:
@@ -105,6 +142,7 @@ def run_uv(
             errors="replace",
             timeout=seconds,
             env=environment,
+            cwd=tempfile.gettempdir(),  # the working folder's uv.toml would change answers
         )
     except subprocess.TimeoutExpired:
         return Answer(None, "", f"uv did not answer within {seconds:g} s")

@@ -253,7 +253,12 @@ def realistic() -> Report:
         excluded=((left_out, "nobody asks for it"),),
     )
     return build(
-        made, hosts, (NUMPY,), CATALOG, lambda _, digest: {rotten.digest: rotten}.get(digest), lambda _: None
+        made,
+        hosts,
+        (NUMPY,),
+        CATALOG,
+        lambda _, digest: {rotten.digest: rotten}.get(digest, Lock(())),
+        lambda _: None,
     )
 
 

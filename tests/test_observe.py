@@ -95,7 +95,7 @@ class TestRun:
         assert (told.outcome, told.stage, told.message, told.degrades) == (
             "fails",
             "device",
-            "device: SIGSEGV",
+            "device: SIGSEGV; failed too: fit, save",
             False,
         )
         told = from_run(run(degrades, PASSED[0]), "pinned", HOST)
@@ -131,10 +131,29 @@ class TestRun:
             "",
         )
 
-    def test_an_installation_that_fails_on_a_mac_is_a_failure(self) -> None:
-        """On a Mac it is the cell that cannot be installed."""
+    def test_an_installation_that_fails_on_a_mac_is_unknown(self) -> None:
+        """A full disk says nothing of the cell: no verdict is made of it."""
         told = from_run(run(kind="ran", failure="disk full"), "pinned", HOST)
-        assert (told.kind, told.outcome, told.message, told.stage) == ("ran", "fails", "disk full", "resolve")
+        assert (told.kind, told.outcome, told.message, told.stage) == ("ran", "unknown", "disk full", "")
+
+    def test_what_counts_for_a_mac_does_not_hide_behind_what_does_not(self) -> None:
+        """A crash of this platform and an exception of Python code: the exception is told, and counts."""
+        late = check(
+            "failed", CATALOG[3], how="exception", message="no attribute", exception="AttributeError"
+        )
+        told = from_run(run(SIGSEGV, late), "pinned", HOST)
+        assert told.message == "save: no attribute; failed too: device"
+        assert told.portable
+
+    def test_a_pass_under_moved_pins_does_not_count(self) -> None:
+        """Other versions than the Mac's passed: that answers for no bound of the repairs."""
+        told = from_run(replace(run(*PASSED), moved=(Moved("numpy", "2.0", "1.26"),)), "plain", HOST)
+        assert (told.outcome, told.portable) == ("ok", False)
+
+    @pytest.mark.parametrize("exception", ["OSError", "builtins.OSError", "FileNotFoundError", "MemoryError"])
+    def test_an_error_of_this_machine_is_not_portable(self, exception: str) -> None:
+        """A full disk here is none on the Mac, however the exception's name is written."""
+        assert not portable(check("failed", how="exception", message="x", exception=exception))
 
     def test_the_day_is_the_runs(self) -> None:
         """Evidence has the day on which it was had."""
@@ -168,7 +187,12 @@ class TestRecord:
         """Kind, set and outcome of what a record's sets say, beside other records."""
         made = record(CELL.id, entry)
         records = {CELL.id: made} | {str(n): record(str(n), other) for n, other in enumerate(others)}
-        found = from_results(made, Results(HOST, records), fresh=fresh)
+        found = from_results(
+            made,
+            Results(HOST, records),
+            fresh=fresh,
+            current={which: made.sets[which].resolved.lock for which in made.sets},
+        )
         return [(item.kind, item.set, item.outcome) for item in found if item.set == "pinned"]
 
     def test_it_says_what_was_resolved_and_what_ran(self) -> None:
@@ -185,7 +209,16 @@ class TestRecord:
     def test_a_set_that_was_not_run_is_skipped_with_the_reason(self) -> None:
         """What cannot be tested here is skipped, never passed."""
         made = record(CELL.id, SetRecord(ok(), untested="no Python 3.11 on this machine"))
-        skipped = [e for e in from_results(made, Results(HOST, {}), fresh=False) if e.set == "pinned"]
+        skipped = [
+            e
+            for e in from_results(
+                made,
+                Results(HOST, {}),
+                fresh=False,
+                current={w: made.sets[w].resolved.lock for w in made.sets},
+            )
+            if e.set == "pinned"
+        ]
         assert [(e.outcome, e.message, e.run) for e in skipped] == [
             ("skipped", "no Python 3.11 on this machine", False)
         ]

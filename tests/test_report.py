@@ -74,11 +74,18 @@ class TestBuild:
         assert of(early, late).verdict.word == of(late, early).verdict.word == "likely"
 
     def test_a_resolution_of_another_day_does_not(self) -> None:
-        """The table is of one day; a run of another day still ran."""
+        """The table is of one day: neither the lock of another day counts, nor what ran under it."""
         old = record(CELL.id, SetRecord(ok(), DIGEST, run=run(*PASSED, kind="ran")), as_of="2026-01-01")
         item = of(host("mac", old))
-        assert [e.kind for e in item.evidence if e.set == "pinned"] == ["ran"]
-        assert item.verdict.word == "works"
+        assert item.evidence == ()
+        assert item.verdict.word == "unknown"
+
+    def test_a_run_of_another_lock_does_not_count(self) -> None:
+        """Two hosts resolved the same day to other locks: only what ran under the newest one's counts."""
+        ran = SetRecord(replace(ok(), lock="f" * 16), DIGEST, run=run(*PASSED, kind="ran"))
+        mac = host("mac", record(CELL.id, ran, date="2026-11-20T01:00:00Z"))
+        linux = host("linux", record(CELL.id, SetRecord(ok()), date="2026-11-20T02:00:00Z"))
+        assert of(linux, mac).verdict.word == "likely"
 
     def test_what_ran_on_one_host_is_not_untested_because_of_another(self) -> None:
         """Why it was not run is told where no host ran it."""
@@ -87,6 +94,12 @@ class TestBuild:
         mac = host("mac", record(CELL.id, SetRecord(ok(), DIGEST, run=run(*PASSED, kind="ran"))))
         assert of(linux).untested == "no Python 3.11 on this machine"
         assert of(linux, mac).untested == ""
+
+    def test_a_lock_that_is_gone_is_a_problem(self) -> None:
+        """Without the plain lock nothing can be said of the repairs: that is told, and not taken for well."""
+        made = host("linux", record(CELL.id, SetRecord(ok())))
+        found = build(matrix([CELL]), [made], (NUMPY,), CATALOG, lambda *_: None, lambda _: None)
+        assert any("it is missing or damaged" in problem for problem in found.problems)
 
     def test_what_hosts_could_not_read_or_finish_is_told(self) -> None:
         """Problems and missing cells of every host are in the report, by host."""
@@ -181,6 +194,6 @@ def test_every_cell_is_counted_once() -> None:
     """The numbers of the legend add up to the cells of the table."""
     found: Report = realistic()
     assert counts(found.cells) == {
-        "likely": 3, "not-installable": 1, "degraded": 1, "works": 1, "broken": 3, "unknown": 2,
+        "likely": 4, "not-installable": 1, "degraded": 1, "works": 1, "broken": 2, "unknown": 2,
     }  # fmt: skip
     assert sum(counts(replace(found, cells=found.cells[:3]).cells).values()) == 3

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix import matrix_file
+from metalmatrix.errors import ResultError
 from metalmatrix.observe import from_results
 from metalmatrix.plan import Options
 from metalmatrix.results import Store
@@ -24,10 +25,10 @@ CELL = f"py{HERE}-tf2.15.0-metal1.1.0"
 RAISES = {"tensorflow/__init__.py": "raise ImportError('Symbol not found: _TF_X')\n"}
 WHEELS = (
     SIX,
-    FakeWheel("tensorflow-macos", "2.15.0", requires=("six", "numpy"), files=RAISES),
+    FakeWheel("tensorflow-macos", "2.15.0", requires=("six", "setuptools"), files=RAISES),
     FakeWheel("tensorflow-metal", "1.1.0", requires=("six",)),
-    FakeWheel("numpy", "1.26.4"),
-    FakeWheel("numpy", "2.0.0", uploaded="2024-06-16"),
+    FakeWheel("setuptools", "81.0.0"),
+    FakeWheel("setuptools", "82.0.0", uploaded="2026-02-08"),
 )
 
 
@@ -74,9 +75,9 @@ def test_a_mac_runs_the_pinned_lock_itself(tmp_path: Path) -> None:
     assert plain.untested == "the plain set runs with --plain"
     lock = run.store.lock(MAC.slug, pinned.environment or "")
     assert lock is not None
-    assert set(lock.versions) == {"numpy", "six", "tensorflow-macos", "tensorflow-metal"}
+    assert set(lock.versions) == {"setuptools", "six", "tensorflow-macos", "tensorflow-metal"}
     results = run.store.load(MAC.slug)
-    found = verdict(cell, from_results(record, results, fresh=True))
+    found = verdict(cell, from_results(record, results, fresh=True, current={"pinned": pinned.resolved.lock}))
     assert (found.word, found.stage) == ("broken", "import")
     assert "Symbol not found: _TF_X" in found.message
 
@@ -89,6 +90,47 @@ def test_a_mac_runs_the_plain_set_when_asked(tmp_path: Path) -> None:
     assert record.sets["plain"].run is not None
     assert record.sets["pinned"].run is None
     assert record.sets["pinned"].untested == "the pinned set runs without --plain"
+
+
+@pytest.mark.usefixtures("index")
+def test_neither_set_of_a_mac_loses_the_others_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pinned, then plain, then pinned again: both runs stay, and the third makes none."""
+    made = []
+    for number, options in enumerate((Options(), Options(plain=True), Options())):
+        monkeypatch.setenv("METALMATRIX_RUN", f"{tmp_path.name}-{number}")
+        run = runner(tmp_path, options)
+        made.append(run.cell(run.matrix.cell(CELL), run.plan(lambda r=run: r.matrix.cells)))  # type: ignore[misc]
+    assert [[bool(record.sets[which].run) for which in ("pinned", "plain")] for record in made] == [
+        [True, False],
+        [True, True],
+        [True, True],
+    ]
+    assert made[2].sets["pinned"].run == made[0].sets["pinned"].run
+
+
+@pytest.mark.usefixtures("index")
+def test_a_result_of_a_newer_metalmatrix_is_left_as_it_is(tmp_path: Path) -> None:
+    """It cannot be read, so it must not be overwritten."""
+    run = runner(tmp_path, Options())
+    path = tmp_path / "results" / MAC.slug / f"{CELL}.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema": 2}', encoding="utf-8")
+    with pytest.raises(ResultError, match="newer metalmatrix"):
+        run.cell(run.matrix.cell(CELL), run.plan(lambda: run.matrix.cells))
+    assert path.read_text(encoding="utf-8") == '{"schema": 2}'
+
+
+@pytest.mark.usefixtures("index")
+def test_a_damaged_lock_is_written_again(tmp_path: Path) -> None:
+    """A lock that is not what its name says stands in nobody's way for long."""
+    run = runner(tmp_path, Options())
+    plan = run.plan(lambda: run.matrix.cells)
+    for path in (tmp_path / "results").glob("*/locks/*.json"):
+        path.write_text("[]", encoding="utf-8")
+    with pytest.raises(ResultError, match="is gone"):
+        run.cell(run.matrix.cell(CELL), plan)
+    run._make_plan(run.matrix.cells)
+    assert run.cell(run.matrix.cell(CELL), plan).sets["pinned"].run
 
 
 @pytest.mark.usefixtures("index")
