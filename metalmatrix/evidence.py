@@ -15,6 +15,9 @@ Kind = Literal["resolved", "linked", "reported", "rehearsed", "ran"]
 Outcome = Literal["ok", "fails", "skipped", "unknown"]
 Which = Literal["pinned", "plain"]
 
+SETS: tuple[Which, ...] = ("pinned", "plain")
+"""The two sets of versions that every cell has."""
+
 STAGES = ("resolve", "link", "import", "device", "matmul", "fit", "memory-limit", "numerics")
 """What a cell goes through, in order; a failure names the first stage that fails."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalmatrix.evidence import SETS
 from metalmatrix.observe import from_linked, from_resolved, from_results, with_repairs
 from metalmatrix.plan import resolved
 from metalmatrix.repairs import load_repairs
 from metalmatrix.report import CellReport, cell_report
 from metalmatrix.resolve import Resolver
-from metalmatrix.results import SETS
 from metalmatrix.supervise import check_catalog
 from metalmatrix.wheel_facts import load_facts
 

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from metalmatrix.cell import NO_PLUGIN
-from metalmatrix.evidence import STAGES, Evidence, Kind, Which
+from metalmatrix.evidence import SETS, STAGES, Evidence, Kind, Which
 from metalmatrix.link import gone_since, link_release
 from metalmatrix.releases import distribution_of, read_on
-from metalmatrix.results import SETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from metalmatrix.errors import ResultError
+from metalmatrix.evidence import SETS
 from metalmatrix.interpreters import find_python, how_to_install
 from metalmatrix.lock import digest_of
-from metalmatrix.results import SETS, Record, Resolved, SetRecord, dump_record, parse_record
+from metalmatrix.results import Record, Resolved, SetRecord, dump_record, parse_record
 from metalmatrix.standin import Moved, moved, stand_in_question
 from metalmatrix.supervise import checks_digest
 

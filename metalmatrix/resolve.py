@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from metalmatrix import releases
 from metalmatrix.cell import NO_PLUGIN, Cell
 from metalmatrix.errors import ResultError
+from metalmatrix.evidence import SETS
 from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.lock import Lock, digest_of, from_pylock
 from metalmatrix.releases import FRAMEWORKS, PLUGIN
@@ -45,7 +46,6 @@ WORKERS = 8
 UNREACHABLE = "the package index could not be asked"
 """How the reason begins where the index did not answer; other reasons are uv's own."""
 
-SETS = ("pinned", "plain")
 Outcome = Literal["ok", "fails", "unknown"]
 _CACHE_SCHEMA = 2
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import metalmatrix
 from metalmatrix.errors import MetalmatrixError, ResultError
+from metalmatrix.evidence import SETS
 from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.host import Host
 from metalmatrix.lock import Lock
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 PARTIAL = "0" * 16
 """The inputs of a record whose cell is still running: it counts, and its cell counts as missing."""
-SETS: tuple[Which, ...] = ("pinned", "plain")
 SCHEMA_FILE = Path(__file__).parent / "data" / "result.schema.json"
 _NEWER = "git pull, to read it with the newest metalmatrix"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
