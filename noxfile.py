@@ -23,6 +23,8 @@ nox -s "matrix(py3.11-tf2.15.1-metal1.1.0)"   one cell
 nox -s matrix -p 3.11 -k "tf2_15"      some cells;  -- --fresh --keep --plain
 nox -s table                           what is known, without running anything
 nox -s explain -- py3.11-tf2.15.1-metal1.1.0   all evidence of one cell
+nox -s static                          every published combination, without installing anything
+nox -s update                          what has been published since
 nox -s tests                           the project's own tests
 """
 
@@ -118,6 +120,19 @@ def table(session: nox.Session) -> None:
 def explain(session: nox.Session) -> None:
     """Say all that is known of cells: -- py3.11-tf2.15.1-metal1.1.0 [--json]."""
     call(session, "explain")
+
+
+@nox.session(venv_backend="none")
+def static(session: nox.Session) -> None:
+    """Give every published combination its verdict, offline, in seconds: -- --as-of 2026-10-01 --json."""
+    call(session, "static")
+
+
+@nox.session
+def update(session: nox.Session) -> None:
+    """Show what has been published since, as a diff of the data; -- --force writes it."""
+    session.install("-e", ".[read]")  # reading a new wheel's libraries takes LIEF
+    session.run("python", "-m", "metalmatrix", "update", *session.posargs)
 
 
 @nox.session

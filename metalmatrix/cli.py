@@ -6,6 +6,7 @@ With ``--json``, standard output is JSON alone; progress and errors go to standa
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import os
 import sys
@@ -19,6 +20,7 @@ from metalmatrix.errors import IndexUnreachableError, MetalmatrixError, ToolMiss
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from metalmatrix.explain import Explainer
     from metalmatrix.supervise import CheckResult
 
 CODES = """\
@@ -90,6 +92,20 @@ nox -s matrix -j 2 does the same with two at a time.""",
     )
     explain.add_argument("cells", nargs="+", metavar="CELL", help="ids, like py3.11-tf2.15.1-metal1.1.0")
 
+    static = add(
+        "static",
+        _static,
+        "Give every published combination its verdict, on any machine, without installing anything.",
+        """\
+  python -m metalmatrix static                              the whole history, offline
+  python -m metalmatrix static --json
+  python -m metalmatrix static --as-of 2026-10-01           as of another day: asks the resolver""",
+    )
+    static.add_argument(
+        "--as-of", type=_day, metavar="DAY", help="the last day whose uploads count; as shipped if not given"
+    )
+    static.add_argument("--fresh", action="store_true", help="ask the resolver again what is known already")
+
     check = add(
         "check",
         _check,
@@ -115,7 +131,7 @@ nox -s matrix -j 2 does the same with two at a time.""",
     )
     update.add_argument("--force", action="store_true", help="write the data")
 
-    for command in (matrix, table, explain, check):
+    for command in (matrix, table, explain, static, check):
         command.add_argument("--json", action="store_true", help="print JSON alone on standard output")
     return parser
 
@@ -190,14 +206,15 @@ def _table(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from metalmatrix.cell import Cell  # noqa: PLC0415
-    from metalmatrix.explain import explain  # noqa: PLC0415
+    from metalmatrix.explain import Explainer  # noqa: PLC0415
     from metalmatrix.matrix_file import load  # noqa: PLC0415
     from metalmatrix.run import default_results  # noqa: PLC0415
 
     matrix = load()
     declared = {cell.id: cell for cell in matrix.cells}
     cells = [declared.get(name) or Cell.parse(name) for name in options.cells]
-    reports, unreachable = explain(cells, matrix, default_results(), _tell)
+    explainer = Explainer(matrix.as_of, default_results(), matrix.expectation)
+    reports = explainer.reports(cells, _tell)
     if options.json:
         _print_json([report.to_json() for report in reports])
     else:
@@ -205,9 +222,40 @@ def _explain(options: argparse.Namespace) -> int:
 
         for report in reports:
             print_explanation(report)
-    if unreachable:
-        raise IndexUnreachableError(unreachable, "the same command again, once the index can be reached")
+    return _reached(explainer)
+
+
+def _static(options: argparse.Namespace) -> int:
+    from metalmatrix import history  # noqa: PLC0415
+    from metalmatrix.answers import answered_as_of  # noqa: PLC0415
+    from metalmatrix.explain import Explainer  # noqa: PLC0415
+
+    as_of = options.as_of or answered_as_of()
+    explainer = Explainer(as_of, fresh=options.fresh)
+    reports = explainer.reports(history.cells(), _tell)
+    if options.json:
+        _print_json({"as_of": as_of.isoformat(), "cells": [report.to_json() for report in reports]})
+    else:
+        from metalmatrix.overview import overview  # noqa: PLC0415
+        from metalmatrix.terminal import print_overview  # noqa: PLC0415
+
+        print_overview(overview(reports), as_of.isoformat())
+    return _reached(explainer)
+
+
+def _reached(explainer: Explainer) -> int:
+    """0 where the index answered, or was not needed."""
+    if explainer.unreachable:
+        hint = "the same command again, once the index can be reached"
+        raise IndexUnreachableError(explainer.unreachable, hint)
     return 0
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: write it like 2026-11-20") from error
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -229,11 +277,14 @@ def _failed(result: CheckResult) -> bool:
 
 
 def _update(options: argparse.Namespace) -> int:
-    from metalmatrix import wheel_update  # noqa: PLC0415
+    from metalmatrix import answer_update, wheel_update  # noqa: PLC0415
+    from metalmatrix.matrix_file import load  # noqa: PLC0415
     from metalmatrix.update import main as update  # noqa: PLC0415
     from metalmatrix.wheel_facts import load_facts  # noqa: PLC0415
 
     code = update(force=options.force)
     before = load_facts()
     sys.stdout.write(wheel_update.diff(before, wheel_update.regenerate(_tell, force=options.force).facts))
+    matrix = load()
+    sys.stdout.write(answer_update.regenerate(matrix.as_of, matrix.cells, _tell, force=options.force))
     return code

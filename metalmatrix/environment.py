@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from metalmatrix.ask import reason
 from metalmatrix.errors import ToolMissingError
 from metalmatrix.files import cache_dir
-from metalmatrix.resolve import reason
 from metalmatrix.uv import run_uv
 
 if TYPE_CHECKING:

@@ -36,6 +36,7 @@ class Evidence:
         stage: Where it fails; empty unless it does.
         degrades: Whether what fails leaves the rest usable.
         portable: Whether a rehearsal's failure would happen on a Mac as well.
+        blame: Of a refusal to resolve, the package that has no fitting wheel or version.
         run: Whether it is the record of a run of the checks, on the host that is the source.
     """
 
@@ -49,6 +50,7 @@ class Evidence:
     degrades: bool = False
     portable: bool = True
     run: bool = False
+    blame: str = ""
 
     def to_json(self) -> dict[str, str]:
         """The observation as the machine interface tells it."""

@@ -1,12 +1,16 @@
-"""Explaining cells, in the matrix or not: the resolver is asked where nothing is stored."""
+"""What is known of any cells, in the matrix or not: the resolver is asked where nothing is stored.
+
+The same for one cell and for the whole history: what costs is worked out once for each distinct question
+to the resolver, pair of wheels and set of versions, and not for each cell.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from metalmatrix.evidence import SETS
+from metalmatrix.floor import macos_floor
 from metalmatrix.observe import from_linked, from_resolved, from_results, with_repairs
-from metalmatrix.plan import resolved
 from metalmatrix.repairs import load_repairs
 from metalmatrix.report import CellReport, cell_report
 from metalmatrix.resolve import Resolver
@@ -14,37 +18,62 @@ from metalmatrix.supervise import check_catalog
 from metalmatrix.wheel_facts import load_facts
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable
 
     from metalmatrix.cell import Cell
     from metalmatrix.evidence import Evidence
-    from metalmatrix.matrix import Matrix
+    from metalmatrix.matrix import Expect
     from metalmatrix.results import Store
 
 
-def explain(
-    cells: Iterable[Cell], matrix: Matrix, store: Store, tell: Callable[[str], None]
-) -> tuple[list[CellReport], str]:
-    """What is known of each cell, and why the index could not be asked (empty where it could)."""
-    cells = tuple(cells)
-    hosts = [store.load(host) for host in store.hosts()]
-    resolver = Resolver(matrix.as_of)
-    resolver.resolve(cells, tell)
-    reports = []
-    for cell in cells:
-        answers = {which: resolver.answer(cell, which) for which in SETS}
+class Explainer:
+    """Gives the report of any cell as of a day.
+
+    Args:
+        as_of: The day as of which everything is resolved.
+        store: What runs left behind.
+        expectation: What is expected of a cell, if anything is.
+        fresh: Ask the resolver again what is known already.
+    """
+
+    def __init__(
+        self,
+        as_of: dt.date,
+        store: Store | None = None,
+        expectation: Callable[[Cell], Expect | None] = lambda _: None,
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self._as_of = as_of.isoformat()
+        self._resolver = Resolver(as_of, fresh=fresh)
+        self._hosts = [store.load(host) for host in store.hosts()] if store else []
+        self._expectation = expectation
+
+    @property
+    def unreachable(self) -> str:
+        """Why the index could not be asked; empty where it could, or was not needed."""
+        return self._resolver.unreachable
+
+    def reports(self, cells: Iterable[Cell], tell: Callable[[str], None] | None = None) -> list[CellReport]:
+        """What is known of each cell; *tell* gets the progress."""
+        cells = tuple(cells)
+        self._resolver.resolve(cells, tell)
+        return [self._report(cell) for cell in cells]
+
+    def _report(self, cell: Cell) -> CellReport:
+        answers = {which: self._resolver.answer(cell, which) for which in SETS}
         evidence: list[Evidence] = [
-            from_resolved(resolved(answer), which, matrix.as_of.isoformat())
-            for which, answer in answers.items()
+            from_resolved(answer, which, self._as_of) for which, answer in answers.items()
         ]
-        current = {which: answer.lock.digest if answer.lock else None for which, answer in answers.items()}
         if linked := from_linked(cell, load_facts()):
             evidence.append(linked)
-        for results in hosts:
-            if record := results.records.get(cell.id):
+        records = [(r, r.records[cell.id]) for r in self._hosts if cell.id in r.records]
+        if records:
+            current = {which: a.lock.digest if a.lock else None for which, a in answers.items()}
+            for results, record in records:
                 evidence += from_results(record, results, fresh=False, current=current)
         evidence = with_repairs(cell, answers["plain"].lock, load_repairs(), check_catalog(), evidence)
-        pinned = answers["pinned"].lock
-        floor = pinned.macos_floor() if pinned and answers["pinned"].outcome == "ok" else None
-        reports.append(cell_report(cell, evidence, floor=floor, expect=matrix.expectation(cell)))
-    return reports, resolver.unreachable
+        pinned = answers["pinned"]
+        floor = macos_floor(pinned.lock, load_facts()) if pinned.lock and pinned.outcome == "ok" else None
+        return cell_report(cell, evidence, floor=floor, expect=self._expectation(cell))

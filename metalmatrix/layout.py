@@ -73,10 +73,10 @@ class Section:
     notes: tuple[Note, ...]
 
 
-def grid(report: Report) -> Grid:
+def grid(cells: Iterable[CellReport]) -> Grid:
     """The table's fields."""
     fields: dict[tuple[str, str], list[CellReport]] = {}
-    for item in report.cells:
+    for item in cells:
         fields.setdefault((item.cell.framework, item.cell.plugin), []).append(item)
     return Grid(
         frameworks=tuple(sorted({f for f, _ in fields}, key=Version)),

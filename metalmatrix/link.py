@@ -6,7 +6,7 @@ after its own are loaded; if dyld refuses, TensorFlow cannot be imported.  The r
 the binds in bind order, so that the message is the one a user would see.
 
 1. A dependency is there when an image that is loaded has exactly that install name, or when an ``rpath``
-   leads to a file of the wheels.  System libraries are there; on which macOS is told by `macos_floor`.
+   leads to a file of the wheels.  System libraries are there; on which macOS is told by `metalmatrix.floor`.
 2. A symbol of a numbered dependency must be among *that* library's exports, passed-on ones counted.
 3. A flat one (-2) may be in any image that is loaded globally: what Python itself loads is not.
 4. What is weak may be missing.
@@ -26,8 +26,6 @@ from packaging.version import Version
 from metalmatrix.releases import PLUGIN, distribution_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from metalmatrix.wheel_facts import Bind, Facts, Library, Symbol, WheelFacts
 
 Outcome = Literal["ok", "fails", "unknown"]
@@ -233,18 +231,3 @@ def _has(framework: WheelFacts, linked: Linked) -> bool:
         if (not image.hidden if flat else image.install_name == linked.library)
     ]
     return any(symbol is None or symbol.name in image.exports for image in images)
-
-
-def macos_floor(wheels: Iterable[WheelFacts]) -> tuple[str, tuple[str, ...]]:
-    """The macOS that *wheels* need, and which of them asks for it: by a tag, or by a library.
-
-    Returns:
-        ``("13.0", ("tensorflow-metal 0.5.1 is built for 13.0, tagged 12.0",))``.
-    """
-    found = [wheel for wheel in wheels if wheel.minimum_macos]
-    floor = max((wheel.minimum_macos for wheel in found), key=Version, default="")
-    return floor, tuple(
-        f"{at.distribution} {at.version} is built for {at.macos_by_binary}, tagged {at.macos_by_tag}"
-        for at in found
-        if at.minimum_macos == floor
-    )

@@ -47,6 +47,7 @@ class Package:
     version: str
     wheels: tuple[Wheel, ...]
 
+    @functools.cached_property
     def macos_floor(self) -> tuple[int, int]:
         """The lowest macOS on Apple silicon that one of the wheels is tagged for; (0, 0) for any."""
         floors = []
@@ -75,17 +76,6 @@ class Lock:
         """Sixteen hexadecimal digits that name this environment."""
         return digest_of(self.to_json())
 
-    def macos_floor(self) -> tuple[str, str] | None:
-        """The macOS that the wheels' tags ask for, and the packages that ask for as much, up to three.
-
-        Returns:
-            ``("12.0", "tensorflow, tensorflow-metal")``, or None where every wheel is for any platform.
-        """
-        floors = {package.name: package.macos_floor() for package in self.packages}
-        floor = max(floors.values(), default=(0, 0))
-        names = [name for name in floors if floors[name] == floor]
-        return (f"{floor[0]}.{floor[1]}", ", ".join(names[:3])) if floor > (0, 0) else None
-
     def requirements(self) -> str:
         """The lock as a requirements file with hashes, a package a line (pip's hash-checking mode)."""
         lines = (
@@ -101,6 +91,10 @@ class Lock:
             if packages.setdefault(package.name, package).version != package.version:
                 return None
         return Lock(tuple(packages[name] for name in sorted(packages)))
+
+    def with_packages(self, packages: Iterable[Package]) -> Lock:
+        """This lock and *packages*, which it does not have."""
+        return Lock(tuple(sorted((*self.packages, *packages), key=lambda package: package.name)))
 
     def to_json(self) -> list[dict[str, Any]]:
         """The lock as plain data."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from metalmatrix.cell import Cell
     from metalmatrix.lock import Lock
+    from metalmatrix.question import Answer
     from metalmatrix.repairs import Repair
     from metalmatrix.results import Record, Resolved, Results, Run
     from metalmatrix.supervise import CheckInfo, CheckResult
@@ -71,13 +72,15 @@ def from_linked(cell: Cell, facts: Facts) -> Evidence | None:
     return Evidence("linked", "", linked.outcome, message, read_on(), LOADER, stage)
 
 
-def from_resolved(resolved: Resolved, which: Which, as_of: str) -> Evidence:
+def from_resolved(resolved: Resolved | Answer, which: Which, as_of: str) -> Evidence:
     """The resolver's answer for one set."""
     message = resolved.message or "a set of published wheels satisfies it"
     if resolved.outcome == "fails" and resolved.blame:
         message = f"{message} (to blame: {resolved.blame})"
     stage = "resolve" if resolved.outcome == "fails" else ""
-    return Evidence("resolved", which, resolved.outcome, message, as_of, RESOLVER, stage)
+    return Evidence(
+        "resolved", which, resolved.outcome, message, as_of, RESOLVER, stage, blame=resolved.blame
+    )
 
 
 def with_repairs(

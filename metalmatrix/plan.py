@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.errors import ResultError
 from metalmatrix.evidence import SETS
+from metalmatrix.floor import macos_floor
 from metalmatrix.interpreters import find_python, how_to_install
 from metalmatrix.lock import digest_of
 from metalmatrix.results import Record, Resolved, SetRecord, dump_record, parse_record
 from metalmatrix.standin import Moved, moved, stand_in_question
 from metalmatrix.supervise import checks_digest
+from metalmatrix.wheel_facts import load_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from metalmatrix.host import Host
     from metalmatrix.lock import Lock
     from metalmatrix.matrix import Matrix
-    from metalmatrix.resolve import Answer, Resolver
+    from metalmatrix.question import Answer
+    from metalmatrix.resolve import Resolver
     from metalmatrix.results import Results
 
 NOTHING_TO_INSTALL = "there is no set of wheels to install"
@@ -196,7 +199,7 @@ def resolved(answer: Answer) -> Resolved:
     """The resolver's answer as it is recorded."""
     if answer.lock is None or answer.outcome != "ok":
         return Resolved(answer.outcome, answer.message, answer.blame)
-    macos, by = answer.lock.macos_floor() or (None, "")
+    macos, by = macos_floor(answer.lock, load_facts()) or (None, "")
     return Resolved("ok", lock=answer.lock.digest, macos=macos, macos_by=by)
 
 

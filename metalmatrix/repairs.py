@@ -44,9 +44,12 @@ class Repair:
 
     def applies(self, cell: Cell) -> bool:
         """Whether the cell's framework and Python are among those that need the bound."""
-        return SpecifierSet(self.frameworks).contains(cell.framework, prereleases=True) and SpecifierSet(
-            self.python
-        ).contains(cell.python)
+        return self._applies(cell.framework, cell.python)
+
+    @functools.cache  # noqa: B019 - the repairs are few, and live as long as the process
+    def _applies(self, framework: str, python: str) -> bool:
+        frameworks, pythons = SpecifierSet(self.frameworks), SpecifierSet(self.python)
+        return frameworks.contains(framework, prereleases=True) and pythons.contains(python)
 
     def violated_by(self, lock: Lock) -> bool:
         """Whether a set of versions holds the package outside of the bound."""

@@ -34,8 +34,8 @@ class CellReport:
     Attributes:
         verdict: What the evidence about the pinned set adds up to.
         plain: The same about the plain set.
-        macos: The lowest macOS that the pinned set's wheels are tagged for; None where that is unknown.
-        macos_by: The package that asks for it.
+        macos: The lowest macOS that the pinned set needs; None where that is unknown.
+        macos_by: The wheels that ask for it, and how: by tag, or by what they were built for.
         evidence: All of it, in the order of kinds.
         untested: Why no checks ran for the pinned set on any host; empty where they did.
         expect: What ``matrix.toml`` expects, if anything.

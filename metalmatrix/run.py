@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from metalmatrix.ask import UNREACHABLE
 from metalmatrix.environment import Environment, InstallError, environment
 from metalmatrix.errors import IndexUnreachableError, ResultError, ToolMissingError
 from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.host import this_host
 from metalmatrix.interpreters import find_python, how_to_install
 from metalmatrix.plan import Options, Planned, Planner, dump_plan, load_planned, now
-from metalmatrix.resolve import UNREACHABLE, Resolver
+from metalmatrix.resolve import Resolver
 from metalmatrix.results import PARTIAL, Record, Run, Store
 from metalmatrix.run_name import plan_path
 from metalmatrix.supervise import run_checks

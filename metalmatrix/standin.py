@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from metalmatrix.question import Question
 from metalmatrix.releases import FRAMEWORKS, PLUGIN
 from metalmatrix.repairs import repairs_for
-from metalmatrix.resolve import Question, held_framework
+from metalmatrix.resolve import held_framework
 
 if TYPE_CHECKING:
     import datetime as dt

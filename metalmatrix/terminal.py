@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from metalmatrix.layout import Grid
+    from metalmatrix.layout import Grid, Line
+    from metalmatrix.overview import Overview
     from metalmatrix.report import CellReport, Report
     from metalmatrix.supervise import CheckResult
 
 WIDTH = 100
 _FRAMEWORK, _FIELD = 9, 17
 """Columns of the table: the first, and each other one, wide enough for `- not-installable`."""
+
+_RANGE = 17
+"""The history's first column, wide enough for a range of releases; a field of it has three less."""
 
 _STYLES = {
     "works": "bold green",
@@ -60,7 +64,7 @@ def console(stream: TextIO | None = None) -> Console:
 
 def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     yield Text(f"TensorFlow on Apple silicon, as of {report.as_of}\n", style="bold")
-    grid = layout.grid(report)
+    grid = layout.grid(report.cells)
     across = max(1, (width - _FRAMEWORK) // (_FIELD + 1))  # more plugins go into a second table below
     for start in range(0, len(grid.plugins), across):
         yield _table(grid, grid.plugins[start : start + across])
@@ -153,3 +157,44 @@ def print_checks(results: Iterable[CheckResult], stream: TextIO | None = None) -
             out.print(Padding(Text(plain(result.message, 1000)), (0, 0, 0, 10)))
         if result.outcome == "failed":
             out.print(Padding(Text(advice.get(result.check, ""), style="dim"), (0, 0, 0, 10)))
+
+
+def print_overview(found: Overview, as_of: str, stream: TextIO | None = None) -> None:
+    """Print the whole history: a grid of signs and Pythons, and what it comes down to."""
+    out = console(stream)
+    out.print(Text(f"Every published combination, for macOS on arm64, as of {as_of}\n", style="bold"))
+    across = max(1, (out.width - _RANGE) // (_RANGE - 2))
+    for start in range(0, len(found.columns), across):
+        table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
+        table.add_column("framework", overflow="fold", width=_RANGE)
+        for column in found.columns[start : start + across]:
+            table.add_column(column, overflow="fold", width=_RANGE - 3)
+        for name, fields in found.rows:
+            cells = [_signs(lines) for lines in fields[start : start + across]]
+            table.add_row(Text(name, style="bold"), *cells)
+        out.print(table)
+    for word, number in found.counts.items():
+        sign = Text(f"{SIGNS[word]} {word:<16}", style=_STYLES[word])
+        out.print(sign + Text(f"{number:>5}  {VERDICTS[word]}", style="default"))
+    for title, told in (
+        ("What dyld says", found.failures),
+        ("Why nothing can be installed", found.refusals),
+    ):
+        if told:
+            out.print(Text(f"\n{title}", style="bold"))
+        for text, number in told:
+            out.print(Padding(Text(f"{number:>5}  {plain(text, 400)}"), (0, 0, 0, 2)))
+    if found.macos:
+        out.print(Text("\nThe macOS that the installable cells need, and what demands it", style="bold"))
+    for macos, number, by in found.macos:
+        out.print(Padding(Text(f"{macos:>5}  {number:>5}  {plain(by, 400)}"), (0, 0, 0, 2)))
+    out.print("\nAll evidence of a cell: nox -s explain -- ID")
+
+
+def _signs(lines: Iterable[Line]) -> Text:
+    parts = []
+    for line in lines:
+        pythons = "" if line.word == "not-installable" else f" {line.pythons}"
+        worse = layout.PLAIN_WORSE if line.plain_worse else ""
+        parts.append(Text(f"{SIGNS[line.word]}{worse}{pythons}", style=_STYLES[line.word]))
+    return Text("\n").join(parts)

@@ -172,14 +172,20 @@ class Facts:
         found = self._by_release.get((distribution, version), ())
         return next((wheel for wheel in found if wheel.fits(python)), None)
 
+    @cached_property
+    def _frameworks(self) -> dict[str, list[WheelFacts]]:
+        return {}
+
     def frameworks(self, python: str) -> list[WheelFacts]:
         """One wheel of each framework release by ascending version: for *python*, or the first it has."""
-        found = [
-            next((wheel for wheel in wheels if wheel.fits(python)), wheels[0])
-            for (distribution, _), wheels in self._by_release.items()
-            if distribution in releases.FRAMEWORKS
-        ]
-        return sorted(found, key=lambda wheel: Version(wheel.version))
+        if python not in self._frameworks:
+            found = [
+                next((wheel for wheel in wheels if wheel.fits(python)), wheels[0])
+                for (distribution, _), wheels in self._by_release.items()
+                if distribution in releases.FRAMEWORKS
+            ]
+            self._frameworks[python] = sorted(found, key=lambda wheel: Version(wheel.version))
+        return self._frameworks[python]
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from metalmatrix.cell import Cell
 from metalmatrix.evidence import Evidence
+from metalmatrix.floor import macos_floor
 from metalmatrix.host import Host
 from metalmatrix.limits import Limits
 from metalmatrix.lock import Lock, Package, Wheel
@@ -17,6 +18,7 @@ from metalmatrix.repairs import Repair
 from metalmatrix.report import CellReport, Report, build, cell_report
 from metalmatrix.results import Record, Resolved, Results, Run, SetRecord
 from metalmatrix.supervise import CheckInfo, CheckResult
+from metalmatrix.wheel_facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,7 +94,7 @@ def run(
 
 def ok(made: Lock | None = None) -> Resolved:
     """The resolver's answer with a lock."""
-    macos, by = (made.macos_floor() if made else None) or ("12.0", "tensorflow")
+    macos, by = (macos_floor(made, Facts()) if made else None) or ("12.0", "tensorflow")
     return Resolved("ok", lock=made.digest if made else DIGEST, macos=macos, macos_by=by)
 
 

@@ -69,7 +69,7 @@ class TestGrid:
                 item("py3.9-tf2.10.0-metal1.1.0"),
                 item("py3.9-tf2.9.0-metal0.8.0"),
                 item("py3.9-tf2.9.0-nometal"),
-            )
+            ).cells
         )
         assert made.frameworks == ("2.9.0", "2.10.0")
         assert [plugin_name(plugin) for plugin in made.plugins] == ["no plugin", "metal 0.8.0", "metal 1.1.0"]
@@ -84,7 +84,7 @@ class TestGrid:
                 item("py3.10-tf2.15.1-nometal", "likely"),
                 item("py3.9-tf2.15.1-nometal", "likely"),
                 item("py3.8-tf2.15.1-nometal", "unknown"),
-            )
+            ).cells
         )
         assert [(line.label, line.pythons) for line in made.fields["2.15.1", "none"]] == [
             ("+ likely", "3.9-3.10"),
@@ -95,7 +95,9 @@ class TestGrid:
 
     def test_a_worse_plain_install_has_its_own_line_and_mark(self) -> None:
         """Two Pythons of one verdict that differ in the plain install are not told together."""
-        made = grid(report(item("py3.11-tf2.15.1-nometal", plain="broken"), item("py3.10-tf2.15.1-nometal")))
+        made = grid(
+            report(item("py3.11-tf2.15.1-nometal", plain="broken"), item("py3.10-tf2.15.1-nometal")).cells
+        )
         assert made.fields["2.15.1", "none"] == (
             Line("likely", plain_worse=False, pythons="3.10"),
             Line("likely", plain_worse=True, pythons="3.11"),
@@ -104,7 +106,7 @@ class TestGrid:
 
     def test_no_cell_is_lost(self) -> None:
         """Every cell of the report is in exactly one line."""
-        made = grid(realistic())
+        made = grid(realistic().cells)
         pythons = [line.pythons.split(", ") for lines in made.fields.values() for line in lines]
         assert sum(len(spans) + sum("-" in span for span in spans) for spans in pythons) == len(
             realistic().cells

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from metalmatrix import link as rules
-from metalmatrix.link import FLAT_NAMESPACE, gone_since, link, link_release, macos_floor
+from metalmatrix.link import FLAT_NAMESPACE, gone_since, link, link_release
 from metalmatrix.macho import Dependency
 from metalmatrix.wheel_facts import Bind, Facts, Library, Symbol, WheelFacts, load_facts
 
@@ -235,15 +235,6 @@ def test_gone_since() -> None:
     assert [since(version, metal) for version in history] == ["", "", "", "2.11.0rc1", "2.11.0rc1", ""]
     assert since("2.11.0", plugin(needs=(FRAMEWORK,))) == "2.11.0rc1"
     assert since("2.11.0", plugin(("__ZN3tsl1CEv", 1), needs=(CC,))) == ""
-
-
-def test_macos_floor() -> None:
-    """The floor is the highest of tags and libraries, with whose it is."""
-    assert macos_floor((WHOLE, plugin())) == (
-        "13.0",
-        ("tensorflow-metal 1.1.0 is built for 13.0, tagged 12.0",),
-    )
-    assert macos_floor(()) == ("", ())
 
 
 def test_a_release_that_is_not_known() -> None:

@@ -148,27 +148,7 @@ class TestMacos:
     ) -> None:
         """A release needs what the wheel with the lowest tag needs, and never less than macOS 11."""
         wheels = tuple(Wheel(f"numpy-1.26.4-{tag}.whl", SHA) for tag in tags)
-        assert Package("numpy", "1.26.4", wheels).macos_floor() == floor
-
-    def test_the_floor_of_a_lock_is_its_most_demanding_packages(self) -> None:
-        """The macOS that a set needs is told with the packages that ask for it, up to three."""
-        modest = lock("numpy==1.26.4", tag="cp311-cp311-macosx_11_0_arm64")
-        demanding = lock(*(f"{name}==1" for name in "abcd"), tag="cp311-cp311-macosx_12_0_arm64")
-        made = modest.union(demanding)
-        assert made is not None
-        assert made.macos_floor() == ("12.0", "a, b, c")
-
-    def test_versions_of_macos_are_numbers(self) -> None:
-        """MacOS 9 would come before 12: floors are compared as numbers."""
-        old = lock("a==1", tag="cp311-cp311-macosx_13_0_arm64").union(
-            lock("b==1", tag="cp311-cp311-macosx_13_10_arm64")
-        )
-        assert old is not None
-        assert old.macos_floor() == ("13.10", "b")
-
-    def test_a_set_for_any_platform_has_no_floor(self) -> None:
-        """Nothing is claimed where no wheel is tagged for macOS."""
-        assert lock("six==1.17.0").macos_floor() is None
+        assert Package("numpy", "1.26.4", wheels).macos_floor == floor
 
 
 class TestUnion:

@@ -13,7 +13,7 @@ from metalmatrix.errors import ResultError
 from metalmatrix.limits import Limits
 from metalmatrix.matrix import Rehearse
 from metalmatrix.plan import NOTHING_TO_INSTALL, Options, Planned, Planner, dump_plan, load_planned
-from metalmatrix.resolve import Answer, Question
+from metalmatrix.question import Answer, Question
 from metalmatrix.results import Results
 from metalmatrix.standin import Moved
 from tests.samples import LINUX, MAC, PASSED, lock, matrix, run
@@ -305,7 +305,10 @@ class TestOutcomes:
         """The record names the macOS that the pinned set asks for."""
         made = Answer("ok", lock("tensorflow==2.15.1", tag="cp311-cp311-macosx_12_0_arm64"))
         entry = Trial(FakeResolver({(IDS[0], "pinned"): made})).plan()[IDS[0]].record.sets["pinned"]
-        assert (entry.resolved.macos, entry.resolved.macos_by) == ("12.0", "tensorflow")
+        assert (entry.resolved.macos, entry.resolved.macos_by) == (
+            "12.0",
+            "tensorflow 2.15.1 (tagged 12.0)",
+        )
 
 
 class TestMac:
