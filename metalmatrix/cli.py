@@ -106,6 +106,17 @@ nox -s matrix -j 2 does the same with two at a time.""",
     )
     static.add_argument("--fresh", action="store_true", help="ask the resolver again what is known already")
 
+    accuracy = add(
+        "accuracy",
+        _accuracy,
+        "Say how often `linked` was right, and what each public report does to which verdicts.",
+        """\
+  python -m metalmatrix accuracy
+  python -m metalmatrix accuracy --write                    write docs/accuracy.md
+  python -m metalmatrix accuracy --json""",
+    )
+    accuracy.add_argument("--write", action="store_true", help="write docs/accuracy.md of this clone")
+
     check = add(
         "check",
         _check,
@@ -131,7 +142,7 @@ nox -s matrix -j 2 does the same with two at a time.""",
     )
     update.add_argument("--force", action="store_true", help="write the data")
 
-    for command in (matrix, table, explain, static, check):
+    for command in (matrix, table, explain, static, accuracy, check):
         command.add_argument("--json", action="store_true", help="print JSON alone on standard output")
     return parser
 
@@ -222,6 +233,10 @@ def _explain(options: argparse.Namespace) -> int:
 
         for report in reports:
             print_explanation(report)
+        if any(item.kind == "linked" for report in reports for item in report.evidence):
+            from metalmatrix.show import current_score  # noqa: PLC0415
+
+            print(current_score().line)  # noqa: T201
     return _reached(explainer)
 
 
@@ -256,6 +271,18 @@ def _day(text: str) -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it like 2026-11-20") from error
+
+
+def _accuracy(options: argparse.Namespace) -> int:
+    from metalmatrix.show import accuracy_page, current_score, write_accuracy  # noqa: PLC0415
+
+    if options.write:
+        _tell(f"written: {write_accuracy().name}")
+    if options.json:
+        _print_json([item.to_json() for item in current_score().comparisons])
+    elif not options.write:
+        print(accuracy_page(), end="")  # noqa: T201
+    return 0
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -31,7 +31,8 @@ class Evidence:
         set: The set of versions it is about; empty where it does not matter.
         outcome: ``ok``, ``fails``, ``skipped`` (with the reason) or ``unknown`` (could not be had).
         message: What was seen, or why nothing was, in a line.
-        date: The day, ``YYYY-MM-DD``, of the observation; for `resolved`, the day resolved for.
+        date: The day, ``YYYY-MM-DD``, of the observation; for `resolved`, the day resolved for; for
+            `reported`, as much of it as is known: ``2024-03``, or nothing.
         source: Where it is from: a host, a file of the data, an address.
         stage: Where it fails; empty unless it does.
         degrades: Whether what fails leaves the rest usable.

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.evidence import SETS
 from metalmatrix.floor import macos_floor
+from metalmatrix.neighbours import reported
 from metalmatrix.observe import from_linked, from_resolved, from_results, with_repairs
 from metalmatrix.repairs import load_repairs
 from metalmatrix.report import CellReport, cell_report
+from metalmatrix.reports import load_reports
 from metalmatrix.resolve import Resolver
 from metalmatrix.supervise import check_catalog
 from metalmatrix.wheel_facts import load_facts
@@ -68,6 +70,9 @@ class Explainer:
         ]
         if linked := from_linked(cell, load_facts()):
             evidence.append(linked)
+        keras = {which: answer.lock.versions.get("keras") for which, answer in answers.items() if answer.lock}
+        told = reported(cell, load_reports(), load_facts(), keras.get)
+        evidence += told.evidence
         records = [(r, r.records[cell.id]) for r in self._hosts if cell.id in r.records]
         if records:
             current = {which: a.lock.digest if a.lock else None for which, a in answers.items()}
@@ -76,4 +81,5 @@ class Explainer:
         evidence = with_repairs(cell, answers["plain"].lock, load_repairs(), check_catalog(), evidence)
         pinned = answers["pinned"]
         floor = macos_floor(pinned.lock, load_facts()) if pinned.lock and pinned.outcome == "ok" else None
-        return cell_report(cell, evidence, floor=floor, expect=self._expectation(cell))
+        expect = self._expectation(cell)
+        return cell_report(cell, evidence, floor=floor, expect=expect, neighbours=told.neighbours)

@@ -58,11 +58,16 @@ class Grid:
 
 @dataclass(frozen=True)
 class Note:
-    """Something said of cells below the table: which, what, and the command that shows it again."""
+    """Something said of cells below the table: which, what, the command that shows it again, and who says so.
+
+    Attributes:
+        source: The address of a public report; empty where it is known otherwise.
+    """
 
     cells: str
     text: str
     command: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,11 @@ def sections(report: Report) -> list[Section]:
     """What stands below the table, empty sections left out."""
     found = [
         Section("Surprises", _notes(report, _surprise)),
-        Section("Why cells fail", _notes(report, _failure, "again")),
-        Section("Plain installs that break, where the pins mend it", _notes(report, _plain_failure, "again")),
+        Section("Why cells fail", _notes(report, _failure, "again", lambda item: item.verdict.source)),
+        Section(
+            "Plain installs that break, where the pins mend it",
+            _notes(report, _plain_failure, "again", lambda item: item.plain.source),
+        ),
         Section("Runs of the checks, pinned sets", _notes(report, lambda item: _runs(item, "pinned"))),
         Section("Runs of the checks, plain sets", _notes(report, lambda item: _runs(item, "plain"))),
         Section("Why cells are unknown", _notes(report, _unknown)),
@@ -145,21 +153,25 @@ def short(message: str, limit: int = 160) -> str:
 
 
 def _notes(
-    report: Report, said: Callable[[CellReport], str], command: Literal["", "again"] = ""
+    report: Report,
+    said: Callable[[CellReport], str],
+    command: Literal["", "again"] = "",
+    source: Callable[[CellReport], str] = lambda _: "",
 ) -> tuple[Note, ...]:
-    """What *said* gives for each cell, cells of which the same is said together."""
-    texts: dict[str, list[CellReport]] = {}
+    """What *said* gives for each cell, cells of which the same is said, by the same source, together."""
+    texts: dict[tuple[str, str], list[CellReport]] = {}
     for item in report.cells:
         if text := said(item):
-            texts.setdefault(text, []).append(item)
+            texts.setdefault((text, source(item)), []).append(item)
     return tuple(
-        Note(_span(items), text, _again(items[0]) if command else "") for text, items in texts.items()
+        Note(_span(items), text, _again(items[0]) if command else "", address)
+        for (text, address), items in texts.items()
     )
 
 
 def _again(item: CellReport) -> str:
     """The command that shows a failure again: a run with its environment kept, or the resolver's answer."""
-    if item.verdict.word == "not-installable" or item.verdict.stage == "link":
+    if item.verdict.word == "not-installable" or item.verdict.stage == "link" or item.verdict.source:
         return f"nox -s explain -- {item.cell.id}"
     return f'nox -s "matrix({item.cell.id})" -- --fresh --keep'
 

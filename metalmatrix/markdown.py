@@ -18,12 +18,22 @@ if TYPE_CHECKING:
 HEADER = "<!-- made by `nox -s table`; do not edit -->"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&@!])")
 
+# What needs no escape between angle brackets (CommonMark, 6.5): no blank, bracket, backslash or entity.
+_ADDRESS = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9._~:/?#@!$&'()*+,=%-]*")
+
 
 def escape(text: str, limit: int = 400) -> str:
     """Text of any origin as Markdown that shows it, and does nothing else (CommonMark, 2.4)."""
     escaped = _SPECIAL.sub(r"\\\1", plain(text, limit))
     # GitHub makes links of bare addresses, whatever stands before them.
     return re.sub(r"(?i)(https?|ftp|www|mailto|xmpp)(?=[:.])", r"\1&#8203;", escaped)
+
+
+def link(address: str, text: str = "") -> str:
+    """A link to an address, under *text* or itself; an address that may be something else is only shown."""
+    if not _ADDRESS.fullmatch(address):
+        return f"{escape(text)} {escape(address)}".strip()
+    return f"[{escape(text)}](<{address}>)" if text else f"<{address}>"
 
 
 def render(report: Report) -> str:
@@ -63,5 +73,6 @@ def _below(report: Report) -> Iterator[str]:
         yield ""
         for note in section.notes:
             command = f"; to see it again: `{note.command}`" if note.command else ""
-            yield f"- **{escape(note.cells)}**: {escape(note.text)}{command}"
+            source = f" ({link(note.source)})" if note.source else ""
+            yield f"- **{escape(note.cells)}**: {escape(note.text)}{source}{command}"
         yield ""

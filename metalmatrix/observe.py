@@ -1,4 +1,4 @@
-"""Observations: what the resolver, the repairs and the runs say of a cell, as evidence.
+"""Observations: what resolver, wheels, public reports, repairs and runs say of a cell, as evidence.
 
 Pure: records in, evidence out.  The rule of what a rehearsal may claim for a Mac is here, in one place.
 """
@@ -9,18 +9,21 @@ import builtins
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from metalmatrix.about import decides
 from metalmatrix.cell import NO_PLUGIN
-from metalmatrix.evidence import SETS, STAGES, Evidence, Kind, Which
+from metalmatrix.evidence import SETS, STAGES, Evidence, Kind, Outcome, Which
 from metalmatrix.link import gone_since, link_release
 from metalmatrix.releases import distribution_of, read_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from metalmatrix.about import KerasOf
     from metalmatrix.cell import Cell
     from metalmatrix.lock import Lock
     from metalmatrix.question import Answer
     from metalmatrix.repairs import Repair
+    from metalmatrix.reports import Report
     from metalmatrix.results import Record, Resolved, Results, Run
     from metalmatrix.supervise import CheckInfo, CheckResult
     from metalmatrix.wheel_facts import Facts
@@ -70,6 +73,31 @@ def from_linked(cell: Cell, facts: Facts) -> Evidence | None:
         message += f" ({'; '.join(filter(None, more))})" if any(more) else ""
     stage = "link" if linked.outcome == "fails" else ""
     return Evidence("linked", "", linked.outcome, message, read_on(), LOADER, stage)
+
+
+def from_reports(cell: Cell, reports: Iterable[Report], facts: Facts, keras: KerasOf) -> Iterator[Evidence]:
+    """What the public reports that are about *cell* say of it, in their order.
+
+    Args:
+        cell: The cell.
+        reports: All reports there are.
+        facts: What is known of the wheels.
+        keras: The Keras in each of the cell's sets; asked for only where a report is about one.
+    """
+    for report in reports:
+        effect = report.effect
+        outcome: Outcome = "fails" if effect.stage else "ok"
+        for which in decides(report, cell, facts, keras):
+            yield Evidence(
+                "reported",
+                which,
+                outcome,
+                report.message,
+                report.date,
+                report.source_url,
+                effect.stage,
+                effect.degrades,
+            )
 
 
 def from_resolved(resolved: Resolved | Answer, which: Which, as_of: str) -> Evidence:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from metalmatrix.neighbours import Neighbour, Reported, rank
 from metalmatrix.observe import from_results, with_repairs
 from metalmatrix.verdict import SIGNS, Verdict, surprise, verdict
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
+    from metalmatrix.about import KerasOf
     from metalmatrix.cell import Cell
-    from metalmatrix.evidence import Evidence
+    from metalmatrix.evidence import Evidence, Which
     from metalmatrix.lock import Lock
     from metalmatrix.matrix import Expect, Matrix
     from metalmatrix.repairs import Repair
@@ -39,6 +41,7 @@ class CellReport:
         evidence: All of it, in the order of kinds.
         untested: Why no checks ran for the pinned set on any host; empty where they did.
         expect: What ``matrix.toml`` expects, if anything.
+        neighbours: Public reports near the cell, which change no verdict.
     """
 
     cell: Cell
@@ -49,6 +52,12 @@ class CellReport:
     evidence: tuple[Evidence, ...]
     untested: str = ""
     expect: Expect | None = None
+    neighbours: tuple[Neighbour, ...] = ()
+
+    @property
+    def rank(self) -> int:
+        """How many neighbours count against it: of cells that are as good else, the lowest comes first."""
+        return rank(self.neighbours)
 
     @property
     def headline(self) -> str:
@@ -79,6 +88,7 @@ class CellReport:
             "macos": self.macos,
             "plain": self.plain.word,
             "evidence": [item.to_json() for item in self.evidence],
+            "neighbours": [item.to_json() for item in self.neighbours],
         }
 
 
@@ -110,23 +120,29 @@ def cell_report(
     floor: tuple[str, str] | None,
     untested: str = "",
     expect: Expect | None = None,
+    neighbours: tuple[Neighbour, ...] = (),
 ) -> CellReport:
     """The report of one cell, its verdicts worked out from the evidence."""
     order = ("resolved", "linked", "reported", "rehearsed", "ran")
     found = tuple(sorted(evidence, key=lambda item: (order.index(item.kind), item.set)))
     macos, by = floor or (None, "")
-    return CellReport(
-        cell, verdict(cell, found), verdict(cell, found, "plain"), macos, by, found, untested, expect
-    )
+    pinned, plain = verdict(cell, found), verdict(cell, found, "plain")
+    return CellReport(cell, pinned, plain, macos, by, found, untested, expect, neighbours)
 
 
-def build(
+def _no_reports(cell: Cell, keras: KerasOf) -> Reported:  # noqa: ARG001
+    return Reported()
+
+
+def build(  # noqa: PLR0913 - what is known of a cell comes from as many places
     matrix: Matrix,
     hosts: Iterable[Results],
     repairs: Iterable[Repair],
     catalog: Iterable[CheckInfo],
     lock: Callable[[str, str], Lock | None],
     linked: Callable[[Cell], Evidence | None],
+    *,
+    reported: Callable[[Cell, KerasOf], Reported] = _no_reports,
 ) -> Report:
     """The report of the matrix from the stored results.
 
@@ -137,6 +153,7 @@ def build(
         catalog: The checks there are.
         lock: Gives a host's lock by its digest; asked for once or more.
         linked: Gives what the loader makes of a cell's plugin.
+        reported: Gives what the public reports say of a cell with these Keras in its sets.
     """
     hosts, repairs, catalog = tuple(hosts), tuple(repairs), tuple(catalog)
     problems = [problem for results in hosts for problem in results.problems]
@@ -145,6 +162,8 @@ def build(
         evidence = [found] if (found := linked(cell)) else []
         known = _newest(cell, hosts, matrix.as_of.isoformat())
         current = {which: entry.resolved.lock for which, entry in known[1].sets.items()} if known else None
+        told = reported(cell, _keras(known, lock))
+        evidence += told.evidence
         for results in hosts:
             if (record := results.records.get(cell.id)) and known and current:
                 evidence += from_results(record, results, fresh=record is known[1], current=current)
@@ -160,7 +179,14 @@ def build(
                 problems.append(f"{host}/locks/{plain}.json: it is missing or damaged: run `nox -s matrix`")
             evidence = with_repairs(cell, held, repairs, catalog, evidence)
         reports.append(
-            cell_report(cell, evidence, floor=floor, untested=untested, expect=matrix.expectation(cell))
+            cell_report(
+                cell,
+                evidence,
+                floor=floor,
+                untested=untested,
+                expect=matrix.expectation(cell),
+                neighbours=told.neighbours,
+            )
         )
     return Report(
         as_of=matrix.as_of,
@@ -170,6 +196,17 @@ def build(
         missing=tuple(f"{results.host}/{cell}" for results in hosts for cell in results.missing),
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _keras(known: tuple[str, Record] | None, lock: Callable[[str, str], Lock | None]) -> KerasOf:
+    """The Keras in the locks of the newest record, each read when it is asked for."""
+
+    def keras(which: Which) -> str | None:
+        digest = known[1].sets[which].resolved.lock if known else None
+        held = lock(known[0], digest) if known and digest else None
+        return held.versions.get("keras") if held else None
+
+    return keras
 
 
 def _newest(cell: Cell, hosts: Iterable[Results], as_of: str) -> tuple[str, Record] | None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from metalmatrix import layout
 from metalmatrix.checklist import check_catalog
+from metalmatrix.neighbours import summary
 from metalmatrix.report import counts
 from metalmatrix.text import plain
 from metalmatrix.verdict import SIGNS, VERDICTS
@@ -77,6 +78,8 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
         for note in section.notes:
             line = Text.assemble((plain(note.cells, 100), "cyan"), f"  {plain(note.text, 400)}")
             yield Padding(line, (0, 0, 0, 2))
+            if note.source:
+                yield Padding(Text(plain(note.source, 200), style="dim"), (0, 0, 0, 4))
             if note.command:
                 yield Padding(Text(note.command, style="dim"), (0, 0, 0, 4))
     yield Text("\nAll evidence of a cell: nox -s explain -- ID")
@@ -125,6 +128,8 @@ def print_explanation(item: CellReport, stream: TextIO | None = None) -> None:
         )
     )
     out.print(Padding(Text(plain(verdict.message, 2000)), (0, 0, 0, 2)))
+    if verdict.source:
+        out.print(Padding(Text(f"reported at {plain(verdict.source, 200)}"), (0, 0, 0, 2)))
     if item.plain_is_worse:
         out.print(
             Padding(
@@ -137,7 +142,12 @@ def print_explanation(item: CellReport, stream: TextIO | None = None) -> None:
         which = f" {evidence.set}" if evidence.set else ""
         head = f"{evidence.kind}{which}: {evidence.outcome}"
         out.print(Padding(Text.assemble((head, "cyan"), f"  {plain(evidence.message, 2000)}"), (0, 0, 0, 2)))
-        out.print(Padding(Text(plain(f"{evidence.date}, {evidence.source}", 200), style="dim"), (0, 0, 0, 4)))
+        where = ", ".join(filter(None, (evidence.date, evidence.source)))
+        out.print(Padding(Text(plain(where, 200), style="dim"), (0, 0, 0, 4)))
+    for said, where in summary(item.neighbours):
+        out.print(Padding(Text.assemble(("neighbour:", "cyan"), f"  {plain(said, 300)}"), (0, 0, 0, 2)))
+        if where:
+            out.print(Padding(Text(plain(where, 200), style="dim"), (0, 0, 0, 4)))
 
 
 def print_checks(results: Iterable[CheckResult], stream: TextIO | None = None) -> None:

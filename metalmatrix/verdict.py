@@ -1,7 +1,8 @@
 """The verdict: what the evidence adds up to, from a closed list, by a pure function.
 
 Only `ran` can say *works*.  `rehearsed` never raises a verdict; it lowers one where the failure does
-not depend on the platform.  *Unknown* is never *broken*.
+not depend on the platform.  `reported` never raises one either, and lowers that of the cell it is about.
+*Unknown* is never *broken*.
 """
 
 from __future__ import annotations
@@ -31,11 +32,16 @@ SIGNS = {"works": "✓", "likely": "+", "degraded": "!", "broken": "✗", "not-i
 
 @dataclass(frozen=True)
 class Verdict:
-    """A word of the closed list, the stage that fails, and a line that says why."""
+    """A word of the closed list, the stage that fails, and a line that says why.
+
+    Attributes:
+        source: The address of the public report that says so; empty where it is known otherwise.
+    """
 
     word: str
     stage: str
     message: str
+    source: str = ""
 
 
 def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -> Verdict:
@@ -54,7 +60,8 @@ def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -
         return Verdict("unknown", "resolve", missing.message if missing else "it has not been resolved")
     linked = [item for item in about if item.kind == "linked"]
     rehearsed = [item for item in about if item.kind == "rehearsed" and item.portable]
-    if failure := _worst([*linked, *rehearsed]):
+    reported = [item for item in about if item.kind == "reported"]
+    if failure := _worst([*linked, *reported, *rehearsed]):
         return _failed(failure)
     if cell.plugin != NO_PLUGIN and not _first(linked, "ok"):
         return Verdict(
@@ -74,7 +81,8 @@ def _worst(evidence: list[Evidence]) -> Evidence | None:
 
 
 def _failed(failure: Evidence) -> Verdict:
-    return Verdict("degraded" if failure.degrades else "broken", failure.stage, failure.message)
+    source = failure.source if failure.kind == "reported" else ""
+    return Verdict("degraded" if failure.degrades else "broken", failure.stage, failure.message, source)
 
 
 def surprise(expected: str, actual: str) -> bool:

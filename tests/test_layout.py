@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,6 +193,20 @@ class TestSections:
             ),
         )
         assert notes(made, "Not run, and why") == [("py3.9-tf2.15.1-nometal", "no Python 3.9")]
+
+    def test_a_failure_that_was_reported_has_its_link(self) -> None:
+        """Who says so stands beside what was said; the command explains the cell, since no run shows it."""
+        made = [item(f"py3.9-tf2.15.{patch}-metal1.1.0") for patch in (0, 1)]
+        links = ["https://example.com/1", "https://example.com/2"]
+        degraded = [
+            replace(one, verdict=Verdict("degraded", "fit", "slow", link), plain=Verdict("degraded", "", "x"))
+            for one, link in zip(made, links, strict=True)
+        ]
+        (section,) = sections(report(*degraded))
+        assert [(note.text, note.source, note.command) for note in section.notes] == [
+            ("degraded: slow", link, f"nox -s explain -- {one.cell.id}")
+            for one, link in zip(made, links, strict=True)
+        ]
 
     def test_an_empty_report_has_nothing_below(self) -> None:
         """No title stands without something under it."""

@@ -8,9 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from metalmatrix.markdown import HEADER, escape, render
-from metalmatrix.report import Report
+from metalmatrix.cell import Cell
+from metalmatrix.markdown import HEADER, escape, link, render
+from metalmatrix.report import CellReport, Report
 from metalmatrix.text import plain
+from metalmatrix.verdict import Verdict
 from tests.samples import DAY, HOSTILE, realistic, report_of
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 NOTHING = "\u200b"  # what breaks an address apart
 MARKUP = st.text(alphabet=st.sampled_from("ab1 \n\t*_`~[]()<>!#|\\&;:/.-+=$@\"'{}^x"), max_size=40)
+CELL = Cell.parse("py3.11-tf2.15.1-metal1.1.0")
+SLOW = Verdict("degraded", "fit", "is slow", "https://example.com/1")
 STARTS = ("http://", "https://", "ftp://", "www.", "mailto:", "xmpp:")
 
 
@@ -93,6 +97,29 @@ def test_the_structure_does_not_depend_on_what_others_wrote(message: str) -> Non
         [token.type for token in READER.parse(render(report_of(text)))] for text in (message, "harmless")
     ]
     assert blocks[0] == blocks[1]
+
+
+@given(
+    st.text(max_size=30) | MARKUP | MARKUP.map("https://example.com/".__add__), st.text(max_size=10) | MARKUP
+)
+@example("https://example.com/a?b=1&copy;2", "")
+@example("https://example.com/a?b=1&c=2", "x")
+@example("https://example.com/>", "")
+@example("javascript:alert(1)", "x")
+def test_a_link_leads_to_its_address_or_nowhere(address: str, text: str) -> None:
+    """An address that can be one is linked as it is; anything else is text, in a note and in a table."""
+    for made in (f"- a ({link(address, text)})", f"| a {link(address, text)} |\n| --- |"):
+        found = list(inline(READER.parse(made)))
+        links = [token.attrs["href"] for token in found if token.type == "link_open"]
+        assert links in ([], [address.replace("'", "%27")], [address])
+        assert {token.type for token in found} <= {"text", "text_special", "link_open", "link_close"}
+
+
+def test_a_reported_failure_links_its_source() -> None:
+    """In the document, the note of a verdict that a report makes has the link."""
+    item = CellReport(CELL, SLOW, SLOW, None, "", ())
+    (note,) = [line for line in render(Report(DAY, (item,))).splitlines() if line.startswith("- **")]
+    assert "degraded: is slow (<https://example.com/1>); to see it again: `nox -s explain" in note
 
 
 def test_it_reads_like_this(golden: Callable[[str, str], None]) -> None:

@@ -211,7 +211,8 @@ def test_json_is_alone_on_standard_output(ran: tuple[Clone, int, str]) -> None:
     code, output = clone.metalmatrix("explain", cell("2.15.0"), "--json")
     assert code == 0
     (found,) = json.loads(output)
-    assert list(found) == ["cell", "verdict", "stage", "message", "macos", "plain", "evidence"]
+    keys = ["cell", "verdict", "stage", "message", "macos", "plain", "evidence", "neighbours"]
+    assert list(found) == keys
     assert found["macos"] == "12.0"
     assert {item["kind"] for item in found["evidence"]} == {"resolved", "rehearsed"}
     for item in found["evidence"]:
