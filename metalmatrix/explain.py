@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalmatrix.about import is_near
 from metalmatrix.evidence import SETS
 from metalmatrix.floor import macos_floor
 from metalmatrix.neighbours import reported
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from metalmatrix.cell import Cell
     from metalmatrix.evidence import Evidence
     from metalmatrix.matrix import Expect
+    from metalmatrix.reports import Report
     from metalmatrix.results import Store
 
 
@@ -51,6 +53,7 @@ class Explainer:
         self._resolver = Resolver(as_of, fresh=fresh)
         self._hosts = [store.load(host) for host in store.hosts()] if store else []
         self._expectation = expectation
+        self._near_pair: dict[tuple[str, str], tuple[Report, ...]] = {}
 
     @property
     def unreachable(self) -> str:
@@ -71,7 +74,7 @@ class Explainer:
         if linked := from_linked(cell, load_facts()):
             evidence.append(linked)
         keras = {which: answer.lock.versions.get("keras") for which, answer in answers.items() if answer.lock}
-        told = reported(cell, load_reports(), load_facts(), keras.get)
+        told = reported(cell, self._near(cell), load_facts(), keras.get)
         evidence += told.evidence
         records = [(r, r.records[cell.id]) for r in self._hosts if cell.id in r.records]
         if records:
@@ -83,3 +86,10 @@ class Explainer:
         floor = macos_floor(pinned.lock, load_facts()) if pinned.lock and pinned.outcome == "ok" else None
         expect = self._expectation(cell)
         return cell_report(cell, evidence, floor=floor, expect=expect, neighbours=told.neighbours)
+
+    def _near(self, cell: Cell) -> tuple[Report, ...]:
+        """The reports that may be about a cell, or near it: the same for every Python."""
+        pair = (cell.framework, cell.plugin)
+        if pair not in self._near_pair:
+            self._near_pair[pair] = tuple(report for report in load_reports() if is_near(report, cell))
+        return self._near_pair[pair]

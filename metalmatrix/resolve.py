@@ -12,6 +12,7 @@ index), and only then asked for.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -122,7 +123,7 @@ class Resolver:
         if union and not (which == "pinned" and any(r.violated_by(union) for r in repairs_for(cell))):
             return None
         framework, plugin = parts
-        requirements = _requirements(cell) or plugin.requirements
+        requirements = _requirements(cell.plugin, cell.python) or plugin.requirements
         return Question(cell.python, framework.requirements + requirements, framework.bounds, self._as_of)
 
     def _ask_all(self, questions: set[Question], progress: Callable[[str], None] | None) -> None:
@@ -160,9 +161,10 @@ class Resolver:
 _UNASKED = Answer("unknown")
 
 
-def _requirements(cell: Cell) -> tuple[str, ...]:
+@cache
+def _requirements(plugin: str, python: str) -> tuple[str, ...]:
     """What the plugin's wheel requires, in one spelling; empty where the wheel is not known."""
-    wheel = load_facts().wheel(PLUGIN, cell.plugin, cell.python)
+    wheel = load_facts().wheel(PLUGIN, plugin, python)
     try:
         return tuple(sorted(str(Requirement(line)) for line in wheel.requires)) if wheel else ()
     except InvalidRequirement:
