@@ -22,7 +22,7 @@ nox -s matrix -j 2                     two cells at a time
 nox -s "matrix(py3.11-tf2.15.1-metal1.1.0)"   one cell
 nox -s matrix -p 3.11 -k "tf2_15"      some cells;  -- --fresh --keep --plain
 nox -s table                           what is known, without running anything
-nox -s explain -- py3.11-tf2.15.1-metal1.1.0   all evidence of one cell
+nox -s explain -- 3.11 2.15.1 1.1.0    all evidence of a cell, and what to install
 nox -s static                          every published combination, without installing anything
 nox -s update                          what has been published since
 nox -s tests                           the project's own tests
@@ -118,7 +118,7 @@ def table(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def explain(session: nox.Session) -> None:
-    """Say all that is known of cells: -- py3.11-tf2.15.1-metal1.1.0 [--json]."""
+    """Say all that is known of cells, and what to install: -- 3.11 2.18 1.1.0, or ids [--json]."""
     call(session, "explain")
 
 

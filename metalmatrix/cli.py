@@ -20,7 +20,9 @@ from metalmatrix.errors import IndexUnreachableError, MetalmatrixError, ToolMiss
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from metalmatrix.cell import Cell
     from metalmatrix.explain import Explainer
+    from metalmatrix.report import CellReport
     from metalmatrix.supervise import CheckResult
 
 CODES = """\
@@ -85,12 +87,20 @@ nox -s matrix -j 2 does the same with two at a time.""",
     explain = add(
         "explain",
         _explain,
-        "Say all that is known of cells, in the matrix or not.",
+        "Say all that is known of cells, in the matrix or not, and what to install instead.",
         """\
+  python -m metalmatrix explain 3.11 2.18 1.1.0             Python, TensorFlow, plugin, in any order
+  python -m metalmatrix explain tensorflow==2.18.0 nometal  what is not named is all there is
   python -m metalmatrix explain py3.11-tf2.15.1-metal1.1.0
-  python -m metalmatrix explain py3.9-tf2.9.0-nometal py3.12-tf2.20.0-metal1.2.0 --json""",
+  python -m metalmatrix explain 'py3.11-tf2.1[56]*' --json
+The JSON of up to 20 cells also has the nearest that are better, and the commands to install one.""",
     )
-    explain.add_argument("cells", nargs="+", metavar="CELL", help="ids, like py3.11-tf2.15.1-metal1.1.0")
+    explain.add_argument(
+        "cells",
+        nargs="+",
+        metavar="WORD",
+        help="ids, patterns of ids in quotes, or loose words, like 3.11 tf2.18 metal1.1.0",
+    )
 
     static = add(
         "static",
@@ -216,27 +226,33 @@ def _table(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from metalmatrix.cell import Cell  # noqa: PLC0415
+    from metalmatrix import asked, explanation, history  # noqa: PLC0415
     from metalmatrix.explain import Explainer  # noqa: PLC0415
     from metalmatrix.matrix_file import load  # noqa: PLC0415
     from metalmatrix.run import default_results  # noqa: PLC0415
+    from metalmatrix.words import find  # noqa: PLC0415
 
     matrix = load()
-    declared = {cell.id: cell for cell in matrix.cells}
-    cells = [declared.get(name) or Cell.parse(name) for name in options.cells]
+    universe = {cell.id: cell for cell in (*history.cells(), *matrix.cells)}.values()
+    query = find(options.cells, universe)
     explainer = Explainer(matrix.as_of, default_results(), matrix.expectation)
-    reports = explainer.reports(cells, _tell)
+    reports = explainer.reports(query.cells, _tell)
+
+    def reports_of(cells: Sequence[Cell]) -> list[CellReport]:
+        return [] if explainer.unreachable else explainer.reports(cells, _tell)
+
+    chosen = asked.to_explain(reports, explanation.FEW) if options.json else asked.to_tell(reports)
+    items = [explanation.explained(report, universe, reports_of, explainer.lock) for report in chosen]
     if options.json:
-        _print_json([report.to_json() for report in reports])
+        for note in query.notes:
+            _tell(note)
+        _print_json([item.to_json() for item in items or reports])
     else:
-        from metalmatrix.terminal import print_explanation  # noqa: PLC0415
+        from metalmatrix.show import current_score  # noqa: PLC0415
+        from metalmatrix.terminal import print_lines  # noqa: PLC0415
+        from metalmatrix.wheel_facts import load_facts  # noqa: PLC0415
 
-        for report in reports:
-            print_explanation(report)
-        if any(item.kind == "linked" for report in reports for item in report.evidence):
-            from metalmatrix.show import current_score  # noqa: PLC0415
-
-            print(current_score().line)  # noqa: T201
+        print_lines(asked.answer(query, reports, items, load_facts(), current_score().line))
     return _reached(explainer)
 
 

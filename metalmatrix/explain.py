@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from metalmatrix.cell import Cell
     from metalmatrix.evidence import Evidence
+    from metalmatrix.lock import Lock
     from metalmatrix.matrix import Expect
     from metalmatrix.reports import Report
     from metalmatrix.results import Store
@@ -65,6 +66,10 @@ class Explainer:
         cells = tuple(cells)
         self._resolver.resolve(cells, tell)
         return [self._report(cell) for cell in cells]
+
+    def lock(self, cell: Cell) -> Lock | None:
+        """The pinned set of a cell; None where there is none."""
+        return self._resolver.answer(cell, "pinned").lock
 
     def _report(self, cell: Cell) -> CellReport:
         answers = {which: self._resolver.answer(cell, which) for which in SETS}

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from metalmatrix import layout
 from metalmatrix.checklist import check_catalog
-from metalmatrix.neighbours import summary
 from metalmatrix.report import counts
 from metalmatrix.text import plain
 from metalmatrix.verdict import SIGNS, VERDICTS
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from metalmatrix.explanation import TextLine
     from metalmatrix.layout import Grid, Line
     from metalmatrix.overview import Overview
-    from metalmatrix.report import CellReport, Report
+    from metalmatrix.report import Report
     from metalmatrix.supervise import CheckResult
 
 WIDTH = 100
@@ -37,6 +37,9 @@ _FRAMEWORK, _FIELD = 9, 17
 _RANGE = 17
 """The history's first column, wide enough for a range of releases; a field of it has three less."""
 
+_NARROWEST = 20
+"""Columns that a line of text has at least."""
+
 _STYLES = {
     "works": "bold green",
     "likely": "green",
@@ -44,6 +47,8 @@ _STYLES = {
     "broken": "bold red",
     "not-installable": "dim",
     "unknown": "cyan",
+    "title": "bold",
+    "command": "cyan",
 }
 
 
@@ -115,39 +120,32 @@ def _legend(report: Report) -> Iterator[Text]:
         yield Text(f"{layout.PLAIN_WORSE} with pins; a plain install fares worse, see below")
 
 
-def print_explanation(item: CellReport, stream: TextIO | None = None) -> None:
-    """Print all that is known of one cell, in words."""
+def print_lines(lines: Iterable[TextLine], stream: TextIO | None = None) -> None:
+    """Print an explanation: broken at the width, what is to be copied whole, no blanks at the ends."""
     out = console(stream)
-    verdict = item.verdict
-    stage = f" at {verdict.stage}" if verdict.word == "broken" else ""
-    out.print(
-        Text.assemble(
-            (item.cell.id, "bold"),
-            "  ",
-            (f"{SIGNS[verdict.word]} {verdict.word}{stage}", _STYLES[verdict.word]),
-        )
-    )
-    out.print(Padding(Text(plain(verdict.message, 2000)), (0, 0, 0, 2)))
-    if verdict.source:
-        out.print(Padding(Text(f"reported at {plain(verdict.source, 200)}"), (0, 0, 0, 2)))
-    if item.plain_is_worse:
-        out.print(
-            Padding(
-                Text(f"a plain install: {item.plain.word}: {plain(item.plain.message, 2000)}"), (0, 0, 0, 2)
-            )
-        )
-    if item.macos:
-        out.print(f"  macOS {item.macos} or later, asked for by {plain(item.macos_by, 100)}")
-    for evidence in item.evidence:
-        which = f" {evidence.set}" if evidence.set else ""
-        head = f"{evidence.kind}{which}: {evidence.outcome}"
-        out.print(Padding(Text.assemble((head, "cyan"), f"  {plain(evidence.message, 2000)}"), (0, 0, 0, 2)))
-        where = ", ".join(filter(None, (evidence.date, evidence.source)))
-        out.print(Padding(Text(plain(where, 200), style="dim"), (0, 0, 0, 4)))
-    for said, where in summary(item.neighbours):
-        out.print(Padding(Text.assemble(("neighbour:", "cyan"), f"  {plain(said, 300)}"), (0, 0, 0, 2)))
-        if where:
-            out.print(Padding(Text(plain(where, 200), style="dim"), (0, 0, 0, 4)))
+    for line in lines:
+        text = Text.assemble(*((part, _STYLES.get(style, style)) for part, style in line.parts))
+        beside = Text(f"  {line.aside}" if line.aside else "")
+        if line.whole:
+            out.print(Text(" " * line.indent) + text, soft_wrap=True)
+        elif line.indent + text.cell_len + beside.cell_len <= out.width:
+            out.print(Text(" " * line.indent) + text + beside)
+        else:
+            _print_broken(out, text, line.indent, line.hang)
+            if line.aside:
+                _print_broken(out, Text(line.aside), line.indent + line.hang)
+
+
+def _print_broken(out: Console, text: Text, indent: int, hang: int = 0) -> None:
+    """Print a text that may be too long for a line: what goes on below stands *hang* columns further in."""
+    first, *more = text.wrap(out, max(_NARROWEST, out.width - indent)) or [Text()]
+    if more and hang:
+        below = text[len(first) :]
+        below = below[len(below.plain) - len(below.plain.lstrip()) :]
+        more = list(below.wrap(out, max(_NARROWEST, out.width - indent - hang)))
+    for number, part in enumerate([first, *more]):
+        part.rstrip()
+        out.print(Text(" " * (indent + (hang if number else 0))) + part)
 
 
 def print_checks(results: Iterable[CheckResult], stream: TextIO | None = None) -> None:

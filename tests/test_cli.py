@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import venv
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from metalmatrix import cli
+from tests.universe import Asked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from metalmatrix.cell import Cell
+    from metalmatrix.report import CellReport
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -25,9 +31,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 @pytest.mark.parametrize(
     ("arguments", "what", "hint"),
     [
-        (["explain", "foo"], "'foo' is not the id of a cell", "py3.11-tf2.15.1-metal1.1.0"),
-        (["explain", "py3.11-tf2.15.9-nometal"], "no release 2.15.9", "2.15.1"),
-        (["explain", "py3.11-tf2.15.1-metal1.1.9"], "no release 1.1.9 of tensorflow-metal", "1.1.0"),
+        (["explain", "foo"], "'foo' is neither the id of a cell", "py3.11-tf2.15.1-metal1.1.0"),
+        (["explain", "2.81"], "'2.81' is no known version", "nox -s explain -- 2.18"),
+        (["explain", "py3.11-tf2.15.9-nometal"], "'2.15.9' is no known version", "py3.11-tf2.15.1-nometal"),
+        (["explain", "py3.11-tf2.15.1-metal1.1.9"], "'1.1.9' is no known version", "-metal1.1.0"),
         (["matrix", "py2.*"], "'py2.*' matches no cell of the matrix", "nox -l"),
         (["check", "--python", sys.executable, "--only", "fti"], "no check named fti", "fit"),
     ],
@@ -77,6 +84,82 @@ def test_check_tells_people_what_to_do(capsys: pytest.CaptureFixture[str], witho
     assert "failed" in out
     assert "No module named 'tensorflow'" in out
     assert len(out.splitlines()) > 2
+
+
+@dataclass
+class FakeExplainer:
+    """Answers from a rule, and says why the index is out of reach."""
+
+    asked: Asked
+    unreachable: str = ""
+
+    def reports(self, cells: Sequence[Cell], _: object) -> list[CellReport]:
+        """The reports."""
+        return self.asked(cells)
+
+    def lock(self, _: Cell) -> None:
+        """No lock is known."""
+
+
+class TestExplain:
+    """Queries answered from made-up reports; the answers' texts are compared in test_explanation."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> Asked:
+        """What stands in for the evidence: plugin 1.2.0 is likely, all else is broken."""
+        asked = Asked(lambda cell: "likely" if cell.plugin == "1.2.0" else "broken")
+        monkeypatch.setattr("metalmatrix.explain.Explainer", lambda *_: FakeExplainer(asked))
+        return asked
+
+    def test_loose_words_are_answered(self, capsys: pytest.CaptureFixture[str], asked: Asked) -> None:
+        """Words in any order name a cell, and what is nearest is told with the command."""
+        code, out, _ = run(capsys, "explain", "1.1.0", "2.18.0", "3.11")
+        assert code == 0
+        assert asked.cells[0].id == "py3.11-tf2.18.0-metal1.1.0"
+        assert out.startswith("py3.11-tf2.18.0-metal1.1.0  ✗ broken")
+        assert '"tensorflow-metal==1.2.0"' in out
+
+    def test_json_of_few_cells_has_the_nearest(
+        self, capsys: pytest.CaptureFixture[str], asked: Asked
+    ) -> None:
+        """Each report has the keys, also where they are empty."""
+        code, out, _ = run(capsys, "explain", "3.11", "2.18.0", "metal", "--json")
+        found = json.loads(out)
+        assert (code, len(found)) == (0, 16)
+        assert {"cell", "verdict", "nearest", "install"} <= set(found[0])
+        assert len(asked.cells) > len(found)
+
+    def test_json_of_many_cells_has_reports_alone(
+        self, capsys: pytest.CaptureFixture[str], asked: Asked
+    ) -> None:
+        """The nearest of hundreds are not looked for."""
+        code, out, _ = run(capsys, "explain", "2.18", "--json")
+        found = json.loads(out)
+        assert code == 0
+        assert len(found) == len(asked.cells) > 100
+        assert "nearest" not in found[0]
+
+    def test_a_note_does_not_disturb_the_json(self, capsys: pytest.CaptureFixture[str], asked: Asked) -> None:
+        """It goes to standard error; without --json it stands above the answer."""
+        words = ("explain", "tensorflow-macos==2.17.0", "3.11", "none")
+        _, out, err = run(capsys, *words, "--json")
+        assert len(json.loads(out)) == 1
+        assert "tensorflow-macos 2.17.0 was never published" in err
+        _, out, _ = run(capsys, *words)
+        assert out.startswith("note: tensorflow-macos 2.17.0 was never published")
+        assert asked.cells
+
+    def test_what_is_known_is_told_when_the_index_cannot_be_asked(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The code is that of an index out of reach, and the nearest are not looked for."""
+        asked = Asked(lambda _: "unknown")
+        monkeypatch.setattr("metalmatrix.explain.Explainer", lambda *_: FakeExplainer(asked, "no route"))
+        code, out, err = run(capsys, "explain", "py3.11-tf2.18.0-metal1.1.0")
+        assert code == 3
+        assert out.startswith("py3.11-tf2.18.0-metal1.1.0  ? unknown")
+        assert "no route" in err
+        assert len(asked.cells) == 1
 
 
 def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

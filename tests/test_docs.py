@@ -112,3 +112,6 @@ def test_the_readmes_explanation_is_given(capsys: pytest.CaptureFixture[str]) ->
     assert [item["outcome"] for item in found["evidence"] if item["kind"] == "linked"] == ["ok"]
     assert found["verdict"] == "likely"
     assert found["plain"] == "degraded"
+    assert found["nearest"] == []
+    wanted = '"tensorflow-macos==2.12.0" "tensorflow-metal==0.8.0" "setuptools<82"'
+    assert found["install"] == ["uv venv --python 3.9", f"uv pip install --only-binary :all: {wanted}"]

@@ -12,12 +12,14 @@ import pytest
 
 from metalmatrix import neighbours as near
 from metalmatrix.evidence import Evidence
+from metalmatrix.explanation import Explained, lines
 from metalmatrix.neighbours import Neighbour, Reported, rank, reported, summary
 from metalmatrix.report import build, cell_report
 from metalmatrix.reports import OUTCOMES
 from metalmatrix.results import Results, SetRecord
-from metalmatrix.terminal import print_explanation
+from metalmatrix.terminal import print_lines
 from metalmatrix.verdict import Verdict, verdict
+from metalmatrix.wheel_facts import load_facts
 from tests.public import CELL, FACTS, SOUND, no_keras, public
 from tests.samples import HOSTILE, evidence, lock, matrix, ok, record
 
@@ -248,9 +250,9 @@ def test_what_others_wrote_is_text(message: str) -> None:
     found = said(hostile, replace(hostile, tf="2.16.2"))
     item = cell_report(CELL, [*KNOWN, *found.evidence], floor=None, neighbours=found.neighbours)
     stream = io.StringIO()
-    print_explanation(item, stream)
+    print_lines(lines(Explained(item), load_facts()), stream)
     text = stream.getvalue()
-    assert "neighbour:" in text
+    assert "Reported near it" in text
     assert not {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs"}} - {"\n"}
     assert max(map(len, text.splitlines())) <= 100
 
@@ -262,8 +264,8 @@ def test_an_explanation_shows_neighbours_with_their_links() -> None:
     )
     stream = io.StringIO()
     found = cell_report(CELL, [*KNOWN, *said(SOUND).evidence], floor=None, neighbours=(beside,))
-    print_explanation(found, stream)
-    lines = [line.strip() for line in stream.getvalue().splitlines()]
-    assert "neighbour:  tensorflow 2.18.0 with tensorflow-metal 1.1.0: no" in lines
-    assert lines[-1] == "2024, https://a/"
-    assert f"reported at {SOUND.source_url}" in lines
+    print_lines(lines(Explained(found), load_facts()), stream)
+    told = [line.strip() for line in stream.getvalue().splitlines()]
+    at = told.index("tensorflow 2.18.0 with tensorflow-metal 1.1.0: no")
+    assert told[at + 1] == "2024, https://a/"
+    assert f"reported at {SOUND.source_url}" in told

@@ -13,10 +13,10 @@ from rich.cells import cell_len
 from metalmatrix.cell import Cell
 from metalmatrix.report import CellReport, Report
 from metalmatrix.supervise import check_catalog
-from metalmatrix.terminal import WIDTH, print_checks, print_explanation, print_report
+from metalmatrix.terminal import WIDTH, print_checks, print_report
 from metalmatrix.text import plain
 from metalmatrix.verdict import Verdict
-from tests.samples import CATALOG, DAY, HOSTILE, PASSED, cell_of, check, realistic, report_of
+from tests.samples import CATALOG, DAY, HOSTILE, PASSED, check, realistic, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +26,6 @@ def shown(made: Report) -> str:
     """The table where nobody is looking: 100 columns, no colour."""
     stream = io.StringIO()
     print_report(made, stream)
-    return stream.getvalue()
-
-
-def explained(item: CellReport) -> str:
-    """An explanation."""
-    stream = io.StringIO()
-    print_explanation(item, stream)
     return stream.getvalue()
 
 
@@ -103,10 +96,9 @@ class TestHostile:
     @pytest.mark.parametrize("message", HOSTILE)
     def test_what_others_wrote_is_text(self, message: str) -> None:
         """No escape, no control, nothing that reorders a line; markup is shown, and not obeyed."""
-        for text in (shown(report_of(message)), explained(report_of(message).cells[0])):
-            harmful = {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs"}} - {"\n"}
-            assert not harmful
-            assert words(plain(message, 400)) in words(text)
+        text = shown(report_of(message))
+        assert not {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs"}} - {"\n"}
+        assert words(plain(message, 400)) in words(text)
 
     @given(st.text(max_size=80))
     def test_anything_can_be_printed(self, message: str) -> None:
@@ -114,18 +106,6 @@ class TestHostile:
         text = shown(report_of(message))
         assert not {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs"}} - {"\n"}
         assert max(cell_len(line) for line in text.splitlines()) <= WIDTH
-
-
-class TestExplanation:
-    def test_it_reads_like_this(self, golden: Callable[[str, str], None]) -> None:
-        """Explanations of a rotten plain set and of a crash, whole."""
-        names = ("py3.11-tf2.14.0-nometal", "py3.12-tf2.17.1-metal1.1.0", "py3.12-tf2.14.0-nometal")
-        found = realistic()
-        golden("explanation.txt", "\n".join(trimmed(explained(cell_of(found, name))) for name in names))
-
-    def test_no_line_is_wider_than_the_terminal(self) -> None:
-        """An explanation keeps to the width as well."""
-        assert max(cell_len(line) for line in explained(report_of("x" * 5000).cells[0]).splitlines()) <= WIDTH
 
 
 class TestChecks:
