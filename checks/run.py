@@ -20,7 +20,7 @@ import signal
 import sys
 import traceback
 
-ORDER = ("import", "device", "ops", "matmul", "fit", "save", "tensorboard", "memory-limit")
+ORDER = ("packages", "import", "device", "ops", "matmul", "fit", "save", "tensorboard", "memory-limit")
 
 LINE = 60000  # bytes; the supervisor throws away lines over 64 KiB
 STDERR = 2

@@ -39,6 +39,7 @@ class Evidence:
         portable: Whether a rehearsal's failure would happen on a Mac as well.
         blame: Of a refusal to resolve, the package that has no fitting wheel or version.
         run: Whether it is the record of a run of the checks, on the host that is the source.
+        uncounted: Why it is recorded and not counted; empty where it counts.
     """
 
     kind: Kind
@@ -52,6 +53,12 @@ class Evidence:
     portable: bool = True
     run: bool = False
     blame: str = ""
+    uncounted: str = ""
+
+    @property
+    def told(self) -> str:
+        """The message, and why it does not count."""
+        return f"{self.message} (recorded, not counted: {self.uncounted})" if self.uncounted else self.message
 
     def to_json(self) -> dict[str, str]:
         """The observation as the machine interface tells it."""
@@ -59,7 +66,7 @@ class Evidence:
             "kind": self.kind,
             "set": self.set,
             "outcome": self.outcome,
-            "message": self.message,
+            "message": self.told,
             "date": self.date,
             "source": self.source,
         }

@@ -250,7 +250,7 @@ def _known(report: CellReport) -> Iterator[TextLine]:
 
 def evidence_sentence(item: Evidence, *, brief: bool = False) -> str:
     """One piece of evidence in a sentence; *brief* cuts what it says to the first statement."""
-    told = plain(item.message, _MESSAGE)
+    told = plain(item.told, _MESSAGE)
     if brief:
         told = short(told.partition(" (")[0])
     sentences = {

@@ -70,9 +70,9 @@ class Host:
         return self.os == "macos" and (self.arch == "arm64" or self.translated is True)
 
     @property
-    def is_paravirtual(self) -> bool:
-        """Whether the GPU is a virtual machine's: without dependable Metal compute, so no judge of it."""
-        return any("paravirtual" in name.lower() for name in self.gpu)
+    def is_virtual(self) -> bool:
+        """Whether the chip or the GPU is a virtual machine's: ``Apple M1 (Virtual)``, paravirtual."""
+        return "(virtual)" in self.chip.lower() or any("paravirtual" in name.lower() for name in self.gpu)
 
     @property
     def platform_key(self) -> str:

@@ -183,6 +183,7 @@ def _runs(item: CellReport, which: Which) -> str:
     for e in runs:
         elsewhere = e.kind == "rehearsed" and e.outcome != "ok" and not (e.outcome == "fails" and e.portable)
         aside = " (which tells nothing of a Mac)" if elsewhere else ""
+        aside = f" (recorded, not counted: {e.uncounted})" if e.uncounted else aside
         told.append(f"{e.kind} on {e.source}: {short(e.message.partition('; skipped:')[0])}{aside}")
     return "; ".join(told)
 

@@ -14,6 +14,7 @@ from metalmatrix.cell import NO_PLUGIN
 from metalmatrix.evidence import SETS, STAGES, Evidence, Kind, Outcome, Which
 from metalmatrix.link import gone_since, link_release
 from metalmatrix.releases import distribution_of, read_on
+from metalmatrix.votes import may_not_vote, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from metalmatrix.reports import Report
     from metalmatrix.results import Record, Resolved, Results, Run
     from metalmatrix.supervise import CheckInfo, CheckResult
+    from metalmatrix.votes import Reason
     from metalmatrix.wheel_facts import Facts
 
 RESOLVER = "the resolver, for macOS arm64"
@@ -51,7 +53,7 @@ def from_results(
             continue
         run = results.run(record, which)
         if run is not None:
-            yield from_run(run, which, results.host)
+            yield from_run(run, which, results.host, may_not_vote(results.machine, run))
         elif entry.untested:
             kind: Kind = "ran" if results.apple_silicon else "rehearsed"
             yield Evidence(kind, which, "skipped", entry.untested, record.date[:10], results.host)
@@ -133,7 +135,7 @@ def with_repairs(
     broken = [r for r in repairs if lock is not None and r.applies(cell) and r.violated_by(lock)]
     # A failure that says nothing of a Mac leaves open what the repair answers.
     told = [item for item in evidence if item.set == "plain" and item.run and item.portable]
-    ran = [item for item in told if item.outcome in {"ok", "fails"}]
+    ran = [item for item in told if item.outcome in {"ok", "fails"} and not item.uncounted]
     if ran:
         return [_mended(item, broken) if item in ran else item for item in evidence]
     checks = {info.id: info for info in catalog}
@@ -163,8 +165,16 @@ def _mended(failure: Evidence, broken: Iterable[Repair]) -> Evidence:
     return replace(failure, message=f"{failure.message} ({', '.join(bounds)} {mends} it)")
 
 
-def from_run(run: Run, which: Which, host: str) -> Evidence:
-    """What one run of the checks says of one set."""
+def from_run(run: Run, which: Which, host: str, reasons: Iterable[Reason] = ()) -> Evidence:
+    """What one run of the checks says of one set.
+
+    Args:
+        run: The run.
+        which: The set.
+        host: The source.
+        reasons: Why the run may not vote.
+    """
+    reasons = tuple(reasons)
     day = run.date[:10]
     moved = f" (pins that had to move here: {', '.join(map(str, run.moved))})" if run.moved else ""
     if run.failure:
@@ -181,10 +191,22 @@ def from_run(run: Run, which: Which, host: str) -> Evidence:
         if names["skipped"]:
             message += f"; skipped: {'; '.join(f'{c.check} ({c.message})' for c in names['skipped'])}"
         counts = run.kind == "ran" or not run.moved
-        return Evidence(run.kind, which, "ok", message + moved, day, host, run=True, portable=counts)
+        return Evidence(
+            run.kind,
+            which,
+            "ok",
+            message + moved,
+            day,
+            host,
+            run=True,
+            portable=counts,
+            uncounted=uncounted(reasons),
+        )
 
     def counts_for_a_mac(check: CheckResult) -> bool:
-        return run.kind == "ran" or (not run.moved and portable(check))
+        if run.kind == "ran":
+            return not uncounted(reasons, check)
+        return not run.moved and portable(check)
 
     # What counts for a Mac is told first: the next check's exception must not hide behind this one's crash.
     failed.sort(key=lambda c: (not counts_for_a_mac(c), c.weight == "degrades", STAGES.index(c.stage)))
@@ -200,7 +222,8 @@ def from_run(run: Run, which: Which, host: str) -> Evidence:
         stage=first.stage,
         degrades=first.weight == "degrades",
         run=True,
-        portable=counts_for_a_mac(first),
+        portable=run.kind == "ran" or counts_for_a_mac(first),
+        uncounted=uncounted(reasons, first),
     )
 
 

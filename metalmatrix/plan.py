@@ -21,12 +21,14 @@ from metalmatrix.lock import digest_of
 from metalmatrix.results import Record, Resolved, SetRecord, dump_record, parse_record
 from metalmatrix.standin import Moved, moved, stand_in_question
 from metalmatrix.supervise import checks_digest
+from metalmatrix.votes import worth_repeating
 from metalmatrix.wheel_facts import load_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from metalmatrix.cell import Cell
+    from metalmatrix.conditions import Conditions
     from metalmatrix.evidence import Which
     from metalmatrix.host import Host
     from metalmatrix.lock import Lock
@@ -71,11 +73,21 @@ class Options:
 
 
 class Planner:
-    """Makes the plan for *cells* on *host*; the effects it needs are handed in."""
+    """Makes the plan for *cells* on *host*; the effects it needs are handed in.
+
+    Without *moment*, what a run would be made under now, no run is made again for a better one.
+    """
 
     def __init__(
-        self, matrix: Matrix, host: Host, resolver: Resolver, results: Results, options: Options
+        self,
+        matrix: Matrix,
+        host: Host,
+        resolver: Resolver,
+        results: Results,
+        options: Options,
+        moment: Conditions | None = None,
     ) -> None:
+        self._moment = moment
         self._matrix = matrix
         self._host = host
         self._resolver = resolver
@@ -150,7 +162,7 @@ class Planner:
                 environment = self._keep(local.lock)
                 inputs[which] = self._inputs(environment)
                 pins[which] = moved(answer.lock, local.lock) if answer.lock else ()
-                known = inputs[which] in self._results.by_inputs and not self._options.fresh
+                known = self._is_known(inputs[which])
                 if self._not_asked(which):
                     untested = self._untested(cell, which, answer, local)
                 elif environment not in taken and not known:
@@ -168,6 +180,11 @@ class Planner:
 
     def _inputs(self, environment: str) -> str:
         return digest_of([environment, checks_digest(), asdict(self._matrix.limits), self._host.to_json()])
+
+    def _is_known(self, inputs: str) -> bool:
+        """Whether there is a run of these inputs that is as good as a new one."""
+        run = self._results.by_inputs.get(inputs)
+        return run is not None and not self._options.fresh and not worth_repeating(run, self._moment)
 
     def _not_asked(self, which: Which) -> bool:
         """Whether this set is not the one to run on a Mac."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import metalmatrix
+from metalmatrix.conditions import Conditions
 from metalmatrix.errors import MetalmatrixError, ResultError
 from metalmatrix.evidence import SETS
 from metalmatrix.files import read_bounded, write_atomic
@@ -66,6 +67,7 @@ class Run:
         seconds: Wall-clock seconds, the installation included.
         checks: What came of each check.
         inputs: Names all it depends on: the lock, the checks, the limits and the host.
+        conditions: What it was made under, on a Mac; None elsewhere, and in records of before.
     """
 
     kind: Literal["rehearsed", "ran"]
@@ -75,6 +77,7 @@ class Run:
     moved: tuple[Moved, ...]
     seconds: float
     checks: tuple[CheckResult, ...]
+    conditions: Conditions | None = None
 
 
 @dataclass(frozen=True)
@@ -114,14 +117,19 @@ class Results:
         records: Record by cell id.
         problems: Files that were set aside, each with the reason.
         missing: Cells that the last run set out to do and has no result of.
-        apple_silicon: Whether the host is an Apple-silicon Mac, by its recorded facts.
+        machine: The recorded facts of the host; None where they cannot be read.
     """
 
     host: str
     records: Mapping[str, Record]
     problems: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    apple_silicon: bool = False
+    machine: Host | None = None
+
+    @property
+    def apple_silicon(self) -> bool:
+        """Whether the host is an Apple-silicon Mac, by its recorded facts."""
+        return self.machine is not None and self.machine.is_apple_silicon
 
     def run(self, record: Record, which: Which) -> Run | None:
         """The run that speaks for one set: the cell's own, or that of a cell with the same environment."""
@@ -180,14 +188,14 @@ class Store:
         missing = [
             cell for cell, inputs in planned.items() if cell not in records or records[cell].inputs != inputs
         ]
-        return Results(host, records, tuple(problems), tuple(missing), self._is_apple_silicon(host))
+        return Results(host, records, tuple(problems), tuple(missing), self._machine(host))
 
-    def _is_apple_silicon(self, host: str) -> bool:
-        """What the recorded facts of a host say; no without them."""
+    def _machine(self, host: str) -> Host | None:
+        """The recorded facts of a host."""
         try:
-            return Host.from_json(json.loads(read_bounded(self._path(host, "host.json")))).is_apple_silicon
+            return Host.from_json(json.loads(read_bounded(self._path(host, "host.json"))))
         except (OSError, ValueError, RecursionError, ResultError):
-            return False
+            return None
 
     def read(self, host: str, cell: str) -> Record | None:
         """One cell's record; None where there is none that can be used."""
@@ -302,7 +310,9 @@ def _parse_set(data: dict[str, Any]) -> SetRecord:
     run = data["run"]
     if run is not None:
         moved = tuple(Moved(**item) for item in run["moved"])
-        run = Run(**{**run, "moved": moved, "checks": tuple(CheckResult(**check) for check in run["checks"])})
+        checks = tuple(CheckResult(**check) for check in run["checks"])
+        conditions = Conditions(**run["conditions"]) if run.get("conditions") else None
+        run = Run(**{**run, "moved": moved, "checks": checks, "conditions": conditions})
     return SetRecord(**{**data, "resolved": Resolved(**data["resolved"]), "run": run})
 
 

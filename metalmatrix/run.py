@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from metalmatrix.ask import UNREACHABLE
+from metalmatrix.conditions import this_moment
 from metalmatrix.environment import Environment, InstallError, environment
 from metalmatrix.errors import IndexUnreachableError, ResultError, ToolMissingError
 from metalmatrix.files import cache_dir, read_bounded, write_atomic
@@ -25,11 +26,13 @@ from metalmatrix.resolve import Resolver
 from metalmatrix.results import PARTIAL, Record, Run, Store
 from metalmatrix.run_name import plan_path
 from metalmatrix.supervise import run_checks
+from metalmatrix.votes import may_not_vote, worth_repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from metalmatrix.cell import Cell
+    from metalmatrix.conditions import Conditions
     from metalmatrix.evidence import Which
     from metalmatrix.host import Host
     from metalmatrix.matrix import Matrix
@@ -66,6 +69,15 @@ class Runner:
         """The machine this runs on."""
         return this_host()
 
+    @cached_property
+    def moment(self) -> Conditions | None:
+        """What a run would be made under, as this process began; None where there is no GPU to vote on."""
+        return self.conditions(None)
+
+    def conditions(self, python: Path | None) -> Conditions | None:
+        """What a run by *python* would be made under now."""
+        return this_moment(python) if self.host.is_apple_silicon else None
+
     def plan(self, select: Callable[[], Iterable[Cell]]) -> str:
         """The plan of this run as text: made by whoever comes first, read by all others.
 
@@ -87,7 +99,7 @@ class Runner:
     def _make_plan(self, cells: Iterable[Cell]) -> str:
         resolver = Resolver(self.matrix.as_of, fresh=self.options.fresh)
         results = self.store.load(self.host.slug)
-        planner = Planner(self.matrix, self.host, resolver, results, self.options)
+        planner = Planner(self.matrix, self.host, resolver, results, self.options, self.moment)
         plan = planner.plan(cells, self.tell)
         for lock in planner.locks.values():
             self.store.write_lock(self.host, lock)
@@ -138,7 +150,8 @@ class Runner:
             other = None if self.options.fresh else self.store.read(self.host.slug, cell.id)
             for which in planned.run:
                 done = other.sets[which].run if other else None
-                if done and done.inputs == planned.inputs[which] and not done.failure:
+                same = done and done.inputs == planned.inputs[which] and not done.failure
+                if done and same and not worth_repeating(done, self.moment):
                     # Another run of this cell had the environment before, and was at it meanwhile.
                     record = replace(
                         record, sets={**record.sets, which: replace(record.sets[which], run=done)}
@@ -146,8 +159,9 @@ class Runner:
                     continue
                 started, failure = time.monotonic(), ""
                 checks: tuple[CheckResult, ...] = ()
+                conditions = None
                 try:
-                    checks = self._checks(place, which, record.sets[which].environment or "")
+                    checks, conditions = self._checks(place, which, record.sets[which].environment or "")
                 except InstallError as error:
                     if error.unreachable:
                         raise IndexUnreachableError(str(error), AGAIN) from error
@@ -160,13 +174,18 @@ class Runner:
                     moved=planned.moved[which],
                     seconds=round(time.monotonic() - started, 1),
                     checks=checks,
+                    conditions=conditions,
                 )
+                for reason in may_not_vote(self.host, run):
+                    self.tell(f"{which}: recorded, not counted: {reason.sentence}")
                 record = replace(record, sets={**record.sets, which: replace(record.sets[which], run=run)})
                 self.store.write(self.host, record)
         return record
 
-    def _checks(self, place: Environment, which: Which, digest: str) -> tuple[CheckResult, ...]:
-        """Install a lock and run the checks under it."""
+    def _checks(
+        self, place: Environment, which: Which, digest: str
+    ) -> tuple[tuple[CheckResult, ...], Conditions | None]:
+        """Install a lock and run the checks under it; what came of them, and what they were run under."""
         lock = self.store.lock(self.host.slug, digest)
         if lock is None:
             raise ResultError(f"the lock {digest} is gone since the plan was made", "the same command again")
@@ -175,13 +194,15 @@ class Runner:
         # A Mac's cells share one GPU: they install in parallel and measure one at a time.
         alone = FileLock(cache_dir() / "gpu.lock") if self.host.is_apple_silicon else nullcontext()
         with alone:
+            # Asked before the checks: pressure that they make themselves is theirs to answer for.
+            conditions = self.conditions(place.python)
             checks = run_checks(
                 place.python, self.matrix.limits, on_event=lambda line: self._started(which, line)
             )
         for outcome in ("passed", "skipped", "failed"):
             if names := [check.check for check in checks if check.outcome == outcome]:
                 self.tell(f"{which}: {outcome}: {', '.join(names)}")
-        return checks
+        return checks, conditions
 
     def _started(self, which: Which, line: str) -> None:
         """Tell which check begins, so that whoever waits sees what for."""

@@ -18,6 +18,7 @@ from metalmatrix.evidence import SETS
 from metalmatrix.link import link_release
 from metalmatrix.matrix_file import PYTHONS
 from metalmatrix.releases import PLUGIN, distribution_of
+from metalmatrix.votes import may_not_vote, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -144,10 +145,10 @@ def compare_runs(results: Results, facts: Facts) -> Iterator[Comparison]:
             if name.endswith(_WITHOUT_PLUGIN) or run is None or run.kind != "ran" or run in told:
                 continue
             told.append(run)
-            yield _compare_run(results.host, name, which, run, facts)
+            yield _compare_run(results, name, which, run, facts)
 
 
-def _compare_run(host: str, name: str, which: Which, run: Run, facts: Facts) -> Comparison:
+def _compare_run(results: Results, name: str, which: Which, run: Run, facts: Facts) -> Comparison:
     check = next((check for check in run.checks if check.check == "import"), None)
     imported = {"passed": True, "failed": False}.get(check.outcome) if check else None
     seen = f"import {check.outcome}: {check.message}".removesuffix(": ") if check else run.failure
@@ -156,11 +157,17 @@ def _compare_run(host: str, name: str, which: Which, run: Run, facts: Facts) -> 
         # An import that passes shows that dyld was content, whatever else is installed; one that fails
         # under a plain set may have failed for a package that the pinned set bounds.
         reason = "the plain set may fail for its other packages"
+    reasons = may_not_vote(results.machine, run)
+    # Whatever the GPU: an import that passes shows that this wheel's libraries were loaded.
+    if not reason and (doubt := uncounted([r for r in reasons if r.whole or not imported], check)):
+        reason = f"recorded, not counted: {doubt}"
     predicted: set[str] = set()
     with suppress(UsageError):  # the cell has a release that is newer than the data
         cell = Cell.parse(name)
         predicted = {link_release(facts, cell.python, cell.framework, cell.plugin).outcome}
-    return _compared((f"{host}, {which}", name, seen), imported, predicted, reason, (run.date[:10], ""))
+    return _compared(
+        (f"{results.host}, {which}", name, seen), imported, predicted, reason, (run.date[:10], "")
+    )
 
 
 def _compared(

@@ -16,9 +16,11 @@ from metalmatrix.evidence import STAGES, Evidence, Which
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_NO_MORE = "installs, nothing is known against it"
+
 VERDICTS = {
     "works": "ran on a Mac, and all checks passed",
-    "likely": "installs, nothing is known against it, not yet run on a Mac",
+    "likely": f"{_NO_MORE}, not yet run on a Mac",
     "degraded": "runs, but something is wrong or slow",
     "broken": "fails, at the stage named",
     "not-installable": "no set of published wheels satisfies it",
@@ -50,7 +52,8 @@ def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -
     resolved = [item for item in about if item.kind == "resolved"]
     if refused := _first(resolved, "fails"):
         return Verdict("not-installable", "resolve", refused.message)
-    ran = [item for item in about if item.kind == "ran"]
+    everywhere = [item for item in about if item.kind == "ran"]
+    ran = [item for item in everywhere if not item.uncounted]
     if failure := _worst(ran):
         return _failed(failure)
     if _first(ran, "ok"):
@@ -63,11 +66,12 @@ def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -
     reported = [item for item in about if item.kind == "reported"]
     if failure := _worst([*linked, *reported, *rehearsed]):
         return _failed(failure)
+    why = next((item.uncounted for item in everywhere if item.uncounted), "")
+    held_back = f"ran on a Mac, recorded, not counted: {why}" if why else ""
     if cell.plugin != NO_PLUGIN and not _first(linked, "ok"):
-        return Verdict(
-            "unknown", "link", "installs; not yet known is whether the plugin loads: nobody ran it on a Mac"
-        )
-    return Verdict("likely", "", VERDICTS["likely"])
+        unknown = "installs; not yet known is whether the plugin loads"
+        return Verdict("unknown", "link", f"{unknown}: {held_back or 'nobody ran it on a Mac'}")
+    return Verdict("likely", "", f"{_NO_MORE}; {held_back}" if held_back else VERDICTS["likely"])
 
 
 def _first(evidence: list[Evidence], outcome: str) -> Evidence | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from metalmatrix.cell import Cell
+from metalmatrix.conditions import Conditions
 from metalmatrix.evidence import Evidence
 from metalmatrix.floor import macos_floor
 from metalmatrix.host import Host
@@ -29,6 +31,19 @@ DAY = dt.date(2026, 11, 20)
 TIME = "2026-11-20T12:00:00Z"
 DIGEST = "0123456789abcdef"
 LINUX = Host("linux", "debian 12", "", "x86_64", "AMD EPYC", 2, 24, (), None)
+QUIET = Conditions("Aqua", "normal", virtual=False, interpreter="arm64")
+"""What a run that may vote is made under."""
+RUNNER = Host(
+    "macos",
+    "14.7",
+    "23H124",
+    "arm64",
+    "Apple M1 (Virtual)",
+    3,
+    7,
+    ("Apple Paravirtual device",),
+    translated=False,
+)
 MAC = Host("macos", "15.2", "24C101", "arm64", "Apple M2", 8, 16, ("Apple M2 (10 cores)",), translated=False)
 
 CATALOG = (
@@ -87,9 +102,10 @@ def run(
     moved: tuple[Moved, ...] = (),
     inputs: str = DIGEST,
     date: str = TIME,
+    conditions: Conditions | None = None,
 ) -> Run:
     """One run of the checks."""
-    return Run(kind, inputs, date, failure, moved, 12.5, checks)
+    return Run(kind, inputs, date, failure, moved, 12.5, checks, conditions)
 
 
 def ok(made: Lock | None = None) -> Resolved:
@@ -238,6 +254,20 @@ def realistic() -> Report:
         names[6]: record(names[6], with_run(run(PASSED[0], crash, kind="ran")), skipped),
         names[7]: record(names[7], with_run(run(*PASSED[:2], hang, kind="ran")), skipped),
     }
+    # A hosted runner: what passes on its virtual GPU proves nothing.
+    guest = replace(QUIET, virtual=True, session="Background")
+    passed = run(*PASSED, kind="ran", conditions=guest)
+    runner = {
+        names[0]: record(
+            names[0],
+            SetRecord(ok(mended), "eeeeeeeeeeeeeeee", run=passed),
+            SetRecord(ok(rotten), untested=skipped.untested),
+            date="2026-11-20T11:00:00Z",
+        ),
+        names[9]: record(
+            names[9], with_run(passed, "ffffffffffffffff"), skipped, date="2026-11-20T11:00:00Z"
+        ),
+    }
     hosts = (
         Results(
             LINUX.slug,
@@ -245,7 +275,8 @@ def realistic() -> Report:
             problems=(f"{LINUX.slug}/py3.10-tf2.15.1-nometal.json: it has schema 2, newer than 1",),
             missing=(names[10],),
         ),
-        Results(MAC.slug, mac, apple_silicon=True),
+        Results(MAC.slug, mac, machine=MAC),
+        Results(RUNNER.slug, runner, machine=RUNNER),
     )
     left_out = Cell.parse("py3.9-tf2.20.0-nometal")
     made = matrix(

@@ -71,6 +71,7 @@ def test_a_healthy_tensorflow_passes_in_one_process(healthy: tuple[dict[str, Che
     """Every CPU part passes, every GPU part is skipped with the reason, TensorFlow is imported once."""
     results, processes = healthy
     assert {name: (result.outcome, result.message) for name, result in results.items()} == {
+        "packages": ("passed", ""),
         "import": ("passed", ""),
         "device": ("skipped", NO_GPU),
         "ops": ("passed", ""),
@@ -89,6 +90,8 @@ def test_a_healthy_tensorflow_passes_in_one_process(healthy: tuple[dict[str, Che
 def test_the_facts_of_a_healthy_tensorflow(healthy: tuple[dict[str, CheckResult], int]) -> None:
     """The facts name the versions, the wheel's architecture, the losses and what the CPU says to a limit."""
     facts = {name: result.facts for name, result in healthy[0].items()}
+    assert facts["packages"]["frameworks"] == ["tensorflow-cpu 2.16.2"]
+    assert facts["packages"]["notes"] == []
     assert facts["import"]["tensorflow"] == "2.16.2"
     assert facts["import"]["versions"]["tensorflow-cpu"] == "2.16.2"
     assert facts["import"]["versions"]["keras"].startswith("3.")

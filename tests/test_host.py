@@ -178,10 +178,11 @@ class TestWhatItIs:
         assert not replace(MAC, arch="x86_64", translated=None).is_apple_silicon
         assert not replace(LINUX, arch="arm64").is_apple_silicon
 
-    def test_paravirtual(self) -> None:
-        """A virtual machine's GPU is recognised by its name."""
-        assert not MAC.is_paravirtual
-        assert replace(MAC, gpu=host.parse_system_profiler(RUNNER)).is_paravirtual
+    def test_virtual(self) -> None:
+        """A virtual machine is recognised by its GPU's name and by its chip's, each alone."""
+        assert not MAC.is_virtual
+        assert replace(MAC, gpu=host.parse_system_profiler(RUNNER)).is_virtual
+        assert replace(MAC, chip="Apple M1 (Virtual)", gpu=()).is_virtual
 
     @pytest.mark.parametrize(
         ("one", "key"),

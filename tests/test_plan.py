@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,11 +16,12 @@ from metalmatrix.plan import NOTHING_TO_INSTALL, Options, Planned, Planner, dump
 from metalmatrix.question import Answer, Question
 from metalmatrix.results import Results
 from metalmatrix.standin import Moved
-from tests.samples import LINUX, MAC, PASSED, lock, matrix, run
+from tests.samples import LINUX, MAC, PASSED, QUIET, lock, matrix, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from metalmatrix.conditions import Conditions
     from metalmatrix.host import Host
     from metalmatrix.lock import Lock
     from metalmatrix.matrix import Per
@@ -78,6 +79,7 @@ class Trial:
     cells: tuple[Cell, ...] = CELLS
     stand_in: dict[str, str] | None = None
     limits: Limits = field(default_factory=Limits)
+    moment: Conditions | None = None
     told: list[str] = field(default_factory=list)
 
     def planner(self) -> Planner:
@@ -85,7 +87,8 @@ class Trial:
         made = replace(matrix(self.cells, self.per), limits=self.limits)
         if self.stand_in is not None:
             made = replace(made, rehearse=Rehearse(self.per, self.stand_in))
-        return Planner(made, self.host, self.resolver, self.results, self.options)  # type: ignore[arg-type]
+        resolver: Any = self.resolver
+        return Planner(made, self.host, resolver, self.results, self.options, self.moment)
 
     def plan(self) -> dict[str, Planned]:
         """The plan by cell id."""
@@ -336,6 +339,28 @@ class TestMac:
             assert trial.why_not(IDS[3], which) == (
                 "no Python 3.12 on this machine; to install one: uv python install 3.12"
             )
+
+    @pytest.mark.parametrize(
+        ("then", "moment", "again"),
+        [
+            (replace(QUIET, session="Background"), QUIET, True),
+            (replace(QUIET, session="Background"), replace(QUIET, session="Background"), False),
+            (replace(QUIET, memory_pressure="warning"), QUIET, True),
+            (replace(QUIET, virtual=True), QUIET, False),
+            (QUIET, replace(QUIET, session="Background"), False),
+        ],
+    )
+    def test_a_run_that_could_not_vote_is_made_again_once_it_can(
+        self, then: Conditions, moment: Conditions, *, again: bool
+    ) -> None:
+        """What the moment spoiled is run again in a better one, and never in the same or a worse one."""
+        records = {}
+        for name, planned in Trial(host=MAC).plan().items():
+            made = run(*PASSED, kind="ran", inputs=planned.inputs["pinned"], conditions=then)
+            pinned = replace(planned.record.sets["pinned"], run=made)
+            records[name] = replace(planned.record, sets={**planned.record.sets, "pinned": pinned})
+        trial = Trial(host=MAC, results=Results("mac", records), moment=moment)
+        assert trial.runs() == (dict.fromkeys(IDS, ("pinned",)) if again else {})
 
     def test_the_rule_of_rehearsals_is_none_of_its_business(self) -> None:
         """A Mac runs every cell, however few are rehearsed elsewhere."""

@@ -13,7 +13,7 @@ from metalmatrix.errors import ResultError
 from metalmatrix.host import Host
 from metalmatrix.results import PARTIAL, Record, Results, SetRecord, Store, dump_record, parse_record
 from metalmatrix.standin import Moved
-from tests.samples import CATALOG, DIGEST, LINUX, PASSED, check, lock, ok, record, run
+from tests.samples import CATALOG, DIGEST, LINUX, PASSED, QUIET, check, lock, ok, record, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +36,7 @@ FULL = record(
                 facts={"gpus": ["x"], "nested": {"a": [None, 1.5, True]}},
             ),
             moved=(Moved("h5py", "3.1", "3.2"),),
+            conditions=QUIET,
         ),
     ),
     SetRecord(
@@ -154,8 +155,9 @@ class TestSchema:
         assert told in {"/".join(map(str, path)), "/".join(map(str, path[:-1])) or "the file"}
 
     def test_nothing_can_be_left_out(self) -> None:
-        """Every key that is written is needed to read it again, those of the facts apart."""
+        """Every key that is written is needed to read it again, those of the facts and `conditions` apart."""
         keys = [path for path in paths(plain_data()) if path and isinstance(path[-1], str)]
+        keys.remove(("sets", "pinned", "run", "conditions"))
         for path in (path for path in keys if "facts" not in path[:-1]):
             data = place = plain_data()
             for key in path[:-1]:
@@ -163,6 +165,38 @@ class TestSchema:
             del place[path[-1]]
             with pytest.raises(ResultError, match=f'"{path[-1]}" is a required property'):
                 parse_record(data)
+
+    @pytest.mark.parametrize("conditions", [None, "left out"])
+    def test_a_record_of_before_the_conditions_is_read(self, conditions: str | None) -> None:
+        """Runs that were recorded without them stay readable, and a rehearsal has none."""
+        data = changed(("sets", "pinned", "run", "conditions"), conditions)
+        if conditions:
+            del data["sets"]["pinned"]["run"]["conditions"]
+        made = parse_record(data).sets["pinned"].run
+        assert made is not None
+        assert made.conditions is None
+        assert made.checks
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("session", "Aqua\n"),
+            ("session", "x" * 21),
+            ("session", "[red]Aqua"),
+            ("session", None),
+            ("memory_pressure", "1"),
+            ("memory_pressure", None),
+            ("virtual", 1),
+            ("virtual", "no"),
+            ("interpreter", "../arm64"),
+            ("interpreter", "ARM64"),
+            ("hostname", "mine"),
+        ],
+    )
+    def test_conditions_of_another_kind_are_refused(self, key: str, value: object) -> None:
+        """They are a closed list of words, and nothing that names a machine."""
+        with pytest.raises(ResultError, match="conditions"):
+            parse_record(changed(("sets", "pinned", "run", "conditions", key), value))
 
     def test_a_refusal_is_short(self) -> None:
         """A megabyte in a file is not printed back."""
@@ -188,7 +222,7 @@ class TestStore:
         store.write(LINUX, FULL)
         assert store.hosts() == [LINUX.slug]
         assert store.read(LINUX.slug, CELL) == FULL
-        assert store.load(LINUX.slug) == Results(LINUX.slug, {CELL: FULL})
+        assert store.load(LINUX.slug) == Results(LINUX.slug, {CELL: FULL}, machine=LINUX)
         facts = json.loads((store.root / LINUX.slug / "host.json").read_text(encoding="utf-8"))
         assert Host.from_json(facts) == LINUX
 
@@ -306,7 +340,7 @@ class TestPlanFile:
         store = Store(tmp_path)
         store.write(LINUX, FULL)
         (tmp_path / LINUX.slug / "plan.json").write_text(text, encoding="utf-8")
-        assert store.load(LINUX.slug) == Results(LINUX.slug, {CELL: FULL})
+        assert store.load(LINUX.slug) == Results(LINUX.slug, {CELL: FULL}, machine=LINUX)
 
 
 class TestSharing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,11 +16,13 @@ from metalmatrix.run import Runner
 from metalmatrix.verdict import verdict
 from tests.clone import HERE, MATRIX, SIX, entries
 from tests.fake_index import FakeIndex, FakeWheel
-from tests.samples import MAC
+from tests.samples import MAC, QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from metalmatrix.conditions import Conditions
 
 CELL = f"py{HERE}-tf2.15.0-metal1.1.0"
 RAISES = {"tensorflow/__init__.py": "raise ImportError('Symbol not found: _TF_X')\n"}
@@ -36,6 +39,10 @@ class OnAMac(Runner):
     """A runner that takes this machine for a Mac; the wheels of the index are for any platform."""
 
     host = MAC
+
+    def conditions(self, python: Path | None) -> Conditions:
+        """Those of a Mac that may vote."""
+        return QUIET if python else replace(QUIET, interpreter="")
 
 
 @pytest.fixture
@@ -80,6 +87,34 @@ def test_a_mac_runs_the_pinned_lock_itself(tmp_path: Path) -> None:
     found = verdict(cell, from_results(record, results, fresh=True, current={"pinned": pinned.resolved.lock}))
     assert (found.word, found.stage) == ("broken", "import")
     assert "Symbol not found: _TF_X" in found.message
+
+
+@pytest.mark.usefixtures("index")
+def test_what_a_run_was_made_under_is_recorded_and_told(tmp_path: Path) -> None:
+    """A run over SSH is kept with its conditions, told as one that does not count, and made again later."""
+    told: list[str] = []
+    asked: list[Path | None] = []
+
+    class OverSsh(OnAMac):
+        def conditions(self, python: Path | None) -> Conditions:
+            asked.append(python)
+            return replace(QUIET, session="Background")
+
+    quiet = runner(tmp_path, Options())
+    run = OverSsh(quiet.matrix, quiet.store, Options(), told.append)
+    cell = run.matrix.cell(CELL)
+    record = run.cell(cell, run.plan(lambda: run.matrix.cells))
+    made = record.sets["pinned"].run
+    assert made is not None
+    assert made.conditions == replace(QUIET, session="Background")
+    assert asked[0] is None
+    assert [path.name for path in asked[1:] if path] == ["python"]
+    assert "pinned: recorded, not counted: a Background session, without the graphical login" in told
+    assert quiet.store.read(MAC.slug, CELL) == record
+    assert run.cell(cell, run._make_plan([cell])) == record
+    again = quiet.cell(cell, quiet._make_plan([cell])).sets["pinned"].run
+    assert again is not None
+    assert again.conditions == QUIET
 
 
 @pytest.mark.usefixtures("index")

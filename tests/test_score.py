@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +14,10 @@ from metalmatrix.results import Results, SetRecord
 from metalmatrix.score import Comparison, compare_report, compare_runs, score
 from metalmatrix.wheel_facts import Facts
 from tests.public import FACTS, SOUND, WORKS, public
-from tests.samples import CATALOG, PASSED, check, ok, record, run
+from tests.samples import CATALOG, LINUX, MAC, PASSED, check, ok, record, run
+
+if TYPE_CHECKING:
+    from metalmatrix.host import Host
 
 LOADS, REFUSED = "py3.11-tf2.14.0-metal1.1.0", "py3.11-tf2.18.1-metal1.1.0"
 FAILED = check("failed", how="exception", message="Symbol not found", exception="x.NotFoundError")
@@ -113,10 +116,10 @@ def _without_exports(libraries: Any) -> Any:  # noqa: ANN401
     return tuple(replace(library, exports=frozenset()) for library in libraries)
 
 
-def host(name: str, *entries: SetRecord, apple_silicon: bool = True) -> Results:
+def host(name: str, *entries: SetRecord, machine: Host = MAC) -> Results:
     """A Mac that knows one cell: its pinned set, and its plain one."""
     pinned, plain = (*entries, OTHER_PLAIN)[:2]
-    return Results("mac", {name: record(name, pinned, plain)}, apple_silicon=apple_silicon)
+    return Results("mac", {name: record(name, pinned, plain)}, machine=machine)
 
 
 def ran(*checks: Any, **more: Any) -> SetRecord:  # noqa: ANN401
@@ -130,6 +133,15 @@ def compared(results: Results) -> list[tuple[str, str]]:
 
 
 class TestRuns:
+    def test_a_host_that_may_not_vote_keeps_no_score(self) -> None:
+        """Under Rosetta 2 another wheel ran; on a virtual Mac an import that passes tells of the loader."""
+        translated = replace(MAC, arch="x86_64", translated=True)
+        ((result, reason),) = compared(host(LOADS, ran(*PASSED), machine=translated))
+        assert result == "not comparable"
+        assert "Rosetta 2" in reason
+        virtual = replace(MAC, chip="Apple M1 (Virtual)")
+        assert compared(host(LOADS, ran(*PASSED), machine=virtual)) == [("agreement", "")]
+
     def test_an_import_is_compared_with_what_was_foreseen(self) -> None:
         """Passed and failed, against what loads and what is refused: four cases, none of them special."""
         assert compared(host(LOADS, ran(*PASSED))) == [("agreement", "")]
@@ -165,7 +177,7 @@ class TestRuns:
     def test_only_runs_with_a_plugin_on_apple_silicon_count(self) -> None:
         """A rehearsal, a machine that is no Mac, a cell without a plugin: dyld was not asked."""
         assert compared(host(LOADS, SetRecord(ok(), "a" * 16, run=run(*PASSED)))) == []
-        assert compared(host(LOADS, ran(*PASSED), apple_silicon=False)) == []
+        assert compared(host(LOADS, ran(*PASSED), machine=LINUX)) == []
         assert compared(host("py3.11-tf2.14.0-nometal", ran(*PASSED))) == []
 
     def test_a_release_that_is_newer_than_the_data_is_not_compared(self) -> None:
