@@ -68,8 +68,8 @@ def frameworks_meant(report: Report) -> tuple[str, ...]:
 
 
 def plugins_meant(report: Report) -> tuple[str, ...]:
-    """The releases of ``tensorflow-metal`` that the report can mean."""
-    return meant(report.plugin, report.metal, report.date) if report.plugin == PLUGIN else ()
+    """The releases of its plugin that the report can mean."""
+    return meant(report.plugin, report.metal, report.date)
 
 
 def leads_to(distribution: str, cell: Cell) -> bool:
@@ -83,6 +83,7 @@ def matches(report: Report, cell: Cell, facts: Facts) -> bool:
     return (
         cell.plugin != NO_PLUGIN
         and frameworks_meant(report) == (cell.framework,)
+        and report.plugin == cell.plugin_distribution
         and plugins_meant(report) == (cell.plugin,)
         and report.apple_silicon
         and leads_to(report.tf_dist, cell)
@@ -94,12 +95,12 @@ def _same_plugin_file(report: Report, cell: Cell, facts: Facts) -> bool:
     """Whether the Python that was reported makes no difference to the plugin's code."""
     if not report.python or cell.python in report.pythons:
         return True
-    here = _libraries(facts, cell.plugin, cell.python)
-    return bool(here) and any(_libraries(facts, cell.plugin, python) == here for python in report.pythons)
+    here = _libraries(facts, cell, cell.python)
+    return bool(here) and any(_libraries(facts, cell, python) == here for python in report.pythons)
 
 
-def _libraries(facts: Facts, plugin: str, python: str) -> frozenset[str]:
-    wheel = facts.wheel(PLUGIN, plugin, python)
+def _libraries(facts: Facts, cell: Cell, python: str) -> frozenset[str]:
+    wheel = facts.wheel(cell.plugin_distribution, cell.plugin, python)
     return frozenset(library.sha256 for library in wheel.libraries) if wheel else frozenset()
 
 
@@ -136,7 +137,7 @@ def is_near(report: Report, cell: Cell) -> bool:
     """
     if not is_shown(report):
         return False
-    plugin = cell.plugin in plugins_meant(report)
+    plugin = report.plugin == cell.plugin_distribution and cell.plugin in plugins_meant(report)
     framework = cell.framework in frameworks_meant(report)
     if cell.plugin == NO_PLUGIN:
         return framework and not report.metal and report.plugin == PLUGIN

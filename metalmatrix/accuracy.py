@@ -126,7 +126,7 @@ def _changes(report: Report, facts: Facts) -> Iterator[tuple[str, str]]:
             found.setdefault(change, []).append(cell)
     for change, cells in found.items():
         where = (
-            f"{cells[0].framework}, metal {cells[0].plugin}, Python {python_span([c.python for c in cells])}"
+            f"{cells[0].framework}, {cells[0].plugin_name}, Python {python_span([c.python for c in cells])}"
         )
         yield where, f"{change}, where its Keras is {report.keras}" if report.keras else change
 
@@ -136,7 +136,7 @@ def _cells(report: Report, facts: Facts) -> Iterator[Cell]:
     for framework in frameworks_meant(report):
         for plugin in plugins_meant(report):
             for python in PYTHONS:
-                cell = Cell(python, framework, plugin, distribution_of(framework))
+                cell = Cell(python, framework, plugin, distribution_of(framework), report.plugin)
                 if has_wheels(cell, facts):
                     yield cell
 

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from metalmatrix import releases
 from metalmatrix.errors import MatrixError, ResultError
@@ -146,9 +146,17 @@ def dump_answers(answers: Mapping[Question, Answer], as_of: dt.date) -> str:
 
 def _order(question: Question) -> tuple[list[tuple[str, Version]], tuple[str, ...], Version, tuple[str, ...]]:
     """By what is asked for, in the order of versions where one is named; then Python, then bounds."""
-    parts = (requirement.partition("==") for requirement in question.requirements)
-    names = [(name, Version(version or "0")) for name, _, version in parts]
-    return names[:1], question.requirements[1:], Version(question.python), question.bounds
+    names = [_pinned(requirement) for requirement in question.requirements[:1]]
+    return names, question.requirements[1:], Version(question.python), question.bounds
+
+
+def _pinned(requirement: str) -> tuple[str, Version]:
+    """Name and version of a requirement; one of no single version, as an sdist may declare, is a name."""
+    name, _, version = requirement.partition("==")
+    try:
+        return name, Version(version)
+    except InvalidVersion:
+        return requirement, Version("0")
 
 
 # The user's cache ------------------------------------------------------------------------------

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from metalmatrix import explanation
-from metalmatrix.axes import plugin_name
 from metalmatrix.cell import NO_PLUGIN
 from metalmatrix.explanation import TextLine, label, line
 from metalmatrix.layout import python_span, short
 from metalmatrix.loose import COMMAND
 from metalmatrix.nearest import GOOD
-from metalmatrix.releases import PLUGIN
 from metalmatrix.report import counts
 from metalmatrix.spans import runs
 from metalmatrix.text import plain
@@ -156,13 +154,12 @@ def _rows(reports: Iterable[CellReport]) -> list[_Row]:
     return sorted(rows, key=lambda row: order.index(row.first.verdict.word))
 
 
-def _by_plugin(report: CellReport) -> tuple[str, object]:
-    return plugin_name(report.cell), report.cell.sort_key[1]
+def _by_plugin(report: CellReport) -> tuple[object, ...]:
+    return report.cell.plugin_key
 
 
 def _plugin(cell: Cell) -> str:
-    name = "metal" if plugin_name(cell) == PLUGIN else plugin_name(cell)
-    return NO_PLUGIN if cell.plugin == NO_PLUGIN else f"{name} {cell.plugin}"
+    return NO_PLUGIN if cell.plugin == NO_PLUGIN else cell.plugin_name
 
 
 def _span(names: list[str]) -> str:
@@ -184,4 +181,6 @@ def _reason(report: CellReport) -> str:
     message = _NO_WHEELS.sub(r"no wheel of \1", plain(verdict.message, 400)).removeprefix(
         f"{verdict.stage}: "
     )
+    cell = report.cell  # its version is in the row, which releases of which the same is said share
+    message = message.replace(f"{cell.plugin_distribution} {cell.plugin} ", f"{cell.plugin_distribution} ")
     return short(message.partition(" (")[0] if verdict.stage == "link" else message, _REASON)

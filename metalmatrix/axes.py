@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 Kind = Literal["python", "framework", "plugin"]
 
 
-def plugin_name(cell: Cell) -> str:
-    """The distribution of a cell's plugin; empty without one."""
-    return "" if cell.plugin == NO_PLUGIN else str(getattr(cell, "plugin_distribution", PLUGIN))
-
-
 @dataclass(frozen=True)
 class Axis:
     """One axis.
@@ -95,7 +90,7 @@ def axes_of(cells: Iterable[Cell]) -> tuple[Axis, ...]:
         found["python", "Python"].add(cell.python)
         found["framework", "TensorFlow"].add(cell.framework)
         if cell.plugin != NO_PLUGIN:
-            found.setdefault(("plugin", plugin_name(cell)), set()).add(cell.plugin)
+            found.setdefault(("plugin", cell.plugin_distribution), set()).add(cell.plugin)
     prefixes = {"Python": "py", "TensorFlow": "tf", PLUGIN: "metal"}
     return tuple(
         Axis(kind, name, prefixes.get(name, f"{name}=="), tuple(sorted(versions, key=Version)))

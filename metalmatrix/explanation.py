@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from metalmatrix import install
-from metalmatrix.axes import plugin_name
 from metalmatrix.cell import NO_PLUGIN
+from metalmatrix.compiled import BY_WHOM
 from metalmatrix.layout import short
 from metalmatrix.link import FLAT_NAMESPACE, gone_since, link_release
 from metalmatrix.nearest import GOOD, nearest
@@ -207,7 +207,7 @@ def _seen(report: CellReport, facts: Facts) -> Iterator[TextLine]:
 
 def _linked(cell: Cell, facts: Facts) -> Linked:
     return link_release(
-        facts, cell.python, cell.framework, cell.plugin, plugin_distribution=plugin_name(cell)
+        facts, cell.python, cell.framework, cell.plugin, plugin_distribution=cell.plugin_distribution
     )
 
 
@@ -253,8 +253,9 @@ def evidence_sentence(item: Evidence, *, brief: bool = False) -> str:
     told = plain(item.told, _MESSAGE)
     if brief:
         told = short(told.partition(" (")[0])
+    installs = "It installs: a set of published wheels for macOS arm64 satisfies it."
     sentences = {
-        ("resolved", "ok"): "It installs: a set of published wheels for macOS arm64 satisfies it.",
+        ("resolved", "ok"): f"As far as is known here: {told}." if told.endswith(BY_WHOM) else installs,
         ("resolved", "fails"): f"It cannot be installed: {told}",
         ("linked", "ok"): "The plugin's library finds in TensorFlow's libraries all that it asks for.",
         ("linked", "fails"): f"The loader refuses the plugin's library: {told}",

@@ -30,6 +30,7 @@ def render(report: Report) -> dict[str, Any]:
                 "framework": item.cell.framework,
                 "distribution": item.cell.distribution,
                 "plugin": item.cell.plugin,
+                "plugin_distribution": item.cell.plugin_distribution,
                 "plain_stage": item.plain.stage,
                 "plain_message": item.plain.message,
                 "untested": item.untested,

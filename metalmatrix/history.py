@@ -35,17 +35,18 @@ def frameworks() -> tuple[tuple[str, str], ...]:
 
 
 @cache
-def plugins() -> tuple[str, ...]:
-    """Each release of the plugin, ascending, behind none at all."""
-    return (NO_PLUGIN, *releases.published(releases.PLUGIN))
+def plugins() -> tuple[tuple[str, str], ...]:
+    """Distribution and version of each plugin's releases, ascending, behind none at all."""
+    found = [(name, version) for name in releases.PLUGINS for version in releases.published(name)]
+    return ((releases.PLUGIN, NO_PLUGIN), *found)
 
 
 @cache
 def cells() -> tuple[Cell, ...]:
     """Every combination: frameworks ascending, then plugins, then Pythons."""
     return tuple(
-        Cell(python, version, plugin, name)
+        Cell(python, version, plugin, name, plugin_name)
         for name, version in frameworks()
-        for plugin in plugins()
+        for plugin_name, plugin in plugins()
         for python in pythons()
     )

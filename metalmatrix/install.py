@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metalmatrix import releases
-from metalmatrix.axes import plugin_name
 from metalmatrix.repairs import repairs_for
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def requirements(cell: Cell, lock: Lock | None = None) -> tuple[str, ...]:
             on a command line it would add the package.
     """
     wanted = [f"{cell.distribution}=={cell.framework}"]
-    if name := plugin_name(cell):
+    if name := cell.plugin_distribution:
         wanted.append(f"{name}=={cell.plugin}")
     wanted += sorted(
         {
@@ -50,7 +49,7 @@ def with_pip(cell: Cell, lock: Lock | None = None) -> str:
 
 
 def _arguments(cell: Cell, lock: Lock | None) -> str:
-    plugin = releases.published(plugin_name(cell)).get(cell.plugin)
+    plugin = releases.published(cell.plugin_distribution).get(cell.plugin)
     compiled = plugin is not None and not plugin.wheels
     wheels = [] if compiled else ["--only-binary :all:"]
     return " ".join([*wheels, *(f'"{requirement}"' for requirement in requirements(cell, lock))])

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import Version
 
-from metalmatrix.cell import NO_PLUGIN, plugin_key
 from metalmatrix.plan import NOTHING_TO_INSTALL
 from metalmatrix.spans import runs
 from metalmatrix.verdict import SIGNS, VERDICTS
@@ -49,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Grid:
-    """Frameworks down, plugins across; ``fields[framework, plugin]`` are the lines of a field."""
+    """Frameworks down, plugins across by name; ``fields[framework, plugin]`` are the lines of a field."""
 
     frameworks: tuple[str, ...]
     plugins: tuple[str, ...]
@@ -82,17 +81,18 @@ def grid(cells: Iterable[CellReport]) -> Grid:
     """The table's fields."""
     fields: dict[tuple[str, str], list[CellReport]] = {}
     for item in cells:
-        fields.setdefault((item.cell.framework, item.cell.plugin), []).append(item)
+        fields.setdefault((item.cell.framework, item.cell.plugin_name), []).append(item)
     return Grid(
         frameworks=tuple(sorted({f for f, _ in fields}, key=Version)),
-        plugins=tuple(sorted({p for _, p in fields}, key=plugin_key)),
+        plugins=plugin_names(cells),
         fields={key: tuple(_lines(cells)) for key, cells in fields.items()},
     )
 
 
-def plugin_name(plugin: str) -> str:
-    """How a column is headed."""
-    return "no plugin" if plugin == NO_PLUGIN else f"metal {plugin}"
+def plugin_names(items: Iterable[CellReport]) -> tuple[str, ...]:
+    """The plugins of cells as columns are headed, each once, in the order of the columns."""
+    cells = sorted((item.cell for item in items), key=lambda cell: cell.plugin_key)
+    return tuple(dict.fromkeys(cell.plugin_name for cell in cells))
 
 
 def _lines(cells: list[CellReport]) -> Iterable[Line]:
@@ -221,10 +221,10 @@ def _span(items: list[CellReport]) -> str:
     if len(items) == 1:
         return items[0].cell.id
     frameworks = sorted({item.cell.framework for item in items}, key=Version)
-    plugins = sorted({item.cell.plugin for item in items}, key=plugin_key)
+    plugins = plugin_names(items)
     pythons = python_span({item.cell.python for item in items})
     framework = ", ".join(frameworks)
     if len(frameworks) > _NAMED:
         framework = f"{len(frameworks)} frameworks from {frameworks[0]} to {frameworks[-1]}"
-    plugin = f", {plugin_name(plugins[0])}" if len(plugins) == 1 else ""
+    plugin = f", {plugins[0]}" if len(plugins) == 1 else ""
     return f"{framework}{plugin}, Python {pythons} ({len(items)} cells)"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from metalmatrix import releases
-from metalmatrix.axes import Axis, is_series, plugin_name
+from metalmatrix.axes import Axis, is_series
 from metalmatrix.cell import EXAMPLE, NO_PLUGIN
 from metalmatrix.releases import FRAMEWORKS
 from metalmatrix.slips import closest
@@ -259,7 +259,7 @@ def _keys(cell: Cell) -> dict[Kind, tuple[str, str]]:
     return {
         "python": ("", cell.python),
         "framework": ("", cell.framework),
-        "plugin": (plugin_name(cell), cell.plugin),
+        "plugin": (cell.plugin_distribution, cell.plugin),
     }
 
 

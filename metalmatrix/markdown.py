@@ -44,7 +44,7 @@ def render(report: Report) -> str:
 def table(report: Report) -> Iterator[str]:
     """The lines of the table and its legend."""
     grid = layout.grid(report.cells)
-    yield "| framework | " + " | ".join(layout.plugin_name(plugin) for plugin in grid.plugins) + " |"
+    yield "| framework | " + " | ".join(map(escape, grid.plugins)) + " |"
     yield "| --- |" + " --- |" * len(grid.plugins)
     for framework in grid.frameworks:
         fields = (

@@ -23,7 +23,7 @@ from metalmatrix.errors import MatrixError, UsageError
 from metalmatrix.limits import Limits
 from metalmatrix.matrix import Expect, Matrix, Per, Rehearse
 from metalmatrix.matrix_shape import shape_problems
-from metalmatrix.releases import FRAMEWORKS, PLUGIN
+from metalmatrix.releases import FRAMEWORKS, PLUGINS
 from metalmatrix.toml_lines import Lines
 from metalmatrix.verdict import VERDICTS
 
@@ -139,7 +139,11 @@ class _Reader:
     def _cells(self, axes: dict[str, Any], as_of: dt.date) -> Iterator[Cell]:
         self._shape("axes", axes)
         pythons = self._axis("python", axes, as_of)
-        plugins = self._axis(PLUGIN, axes, as_of)
+        plugins = [(name, version) for name in PLUGINS for version in self._axis(name, axes, as_of)]
+        without = [name for name, version in plugins if version == NO_PLUGIN]
+        for name in without[1:]:
+            line = self.lines.of("axes", name, entry=NO_PLUGIN)
+            self.problem(line, f"duplicate cells: {without[0]} has {NO_PLUGIN!r} already; remove it here")
         frameworks = [(name, version) for name in FRAMEWORKS for version in self._axis(name, axes, as_of)]
         if not any(axes.get(name) for name in FRAMEWORKS):
             self.problem(self.lines.of("axes"), 'no framework: list at least one, `tensorflow = ["2.17.1"]`')
@@ -155,8 +159,8 @@ class _Reader:
             seen[version] = name
         for name, version in frameworks:
             for python in pythons:
-                for plugin in plugins:
-                    yield Cell(python, version, plugin, name)
+                for plugin_name, plugin in plugins:
+                    yield Cell(python, version, plugin, name, plugin_name)
 
     def _axis(self, name: str, axes: dict[str, Any], as_of: dt.date) -> list[str]:
         """The versions of an axis, each once, in the order of the file."""
@@ -182,7 +186,7 @@ class _Reader:
 
     def _expand(self, name: str, entry: str, as_of: dt.date, line: int) -> Iterable[str]:
         """The versions that one entry stands for: itself, or what its specifier matches."""
-        if name == PLUGIN and entry == NO_PLUGIN:
+        if name in PLUGINS and entry == NO_PLUGIN:
             return (entry,)
         if is_version(entry):
             return (entry,) if self._known(name, entry, as_of, line) else ()
@@ -197,9 +201,7 @@ class _Reader:
         else:
             # Of a framework with two names, a specifier means the one that holds the binaries.
             known_releases = releases.published(name)
-            found = [
-                v for v in releases.expand(name, entry, as_of) if releases.has_binaries(known_releases[v])
-            ]
+            found = [v for v in releases.expand(name, entry, as_of) if releases.installs(known_releases[v])]
             known = (
                 f"the releases up to {as_of}: {', '.join(list(releases.published(name))[-4:])} are the newest"
             )
@@ -246,9 +248,9 @@ class _Reader:
             except UsageError as error:
                 self.problem(line, str(error).replace("\n  hint", "; hint"))
                 continue
-            parts = {"python": cell.python, cell.distribution: cell.framework, PLUGIN: cell.plugin}
-            if cell.plugin == NO_PLUGIN:
-                del parts[PLUGIN]
+            parts = {"python": cell.python, cell.distribution: cell.framework}
+            if cell.plugin != NO_PLUGIN:
+                parts[cell.plugin_distribution] = cell.plugin
             known = [self._known(name, version, as_of, line) for name, version in parts.items()]
             if not all(known):
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from metalmatrix.releases import FRAMEWORKS, PLUGIN
+from metalmatrix.releases import FRAMEWORKS, PLUGIN, PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "limits": dict,
         "rehearse": dict,
     },
-    "axes": dict.fromkeys(("python", *FRAMEWORKS, PLUGIN), list),
+    "axes": dict.fromkeys(("python", *FRAMEWORKS, *PLUGINS), list),
     "exclude": {"cell": str, "reason": str},
     "include": {"cell": str, "reason": str},
     "expect": {"cell": str, "verdict": str, "note": str, "url": str},
@@ -38,6 +38,9 @@ _REQUIRED = {
     "expect": {"cell": 'cell = "py3.11-*"', "verdict": 'verdict = "broken"', "note": 'note = "..."'},
 }
 """What each table must have, and a line that would be it."""
+
+_OR = {PLUGIN: PLUGINS}
+"""What does as well as a key that must be there: an axis of any plugin."""
 
 _WORDS: dict[type | tuple[type, ...], str] = {
     str: "a string",
@@ -68,5 +71,5 @@ def shape_problems(table: str, value: Mapping[str, Any]) -> Iterator[tuple[str, 
         elif isinstance(item, (bool, dt.datetime)) or not isinstance(item, known[key]):
             yield key, f"{where}{key} is to be {_WORDS[known[key]]}"
     for key, line in _REQUIRED.get(table, {}).items():
-        if key not in value:
+        if not {key, *_OR.get(key, ())} & value.keys():
             yield "", f"{where}lacks {key!r}: add a line `{line}`"

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from metalmatrix.axes import plugin_name
 from metalmatrix.cell import NO_PLUGIN
 
 if TYPE_CHECKING:
@@ -74,9 +73,9 @@ def change(cell: Cell, other: Cell) -> str:
     for name, old, new in (
         ("Python", cell.python, other.python),
         ("TensorFlow", cell.framework, other.framework),
-        (plugin_name(other) or plugin_name(cell), cell.plugin, other.plugin),
+        (other.plugin_distribution or cell.plugin_distribution, cell.plugin, other.plugin),
     ):
-        if old == new and (name != plugin_name(other) or name == plugin_name(cell)):
+        if old == new and (name != other.plugin_distribution or name == cell.plugin_distribution):
             same += [name] if name else []
         elif new == NO_PLUGIN:
             changed.append(f"without {name}, and so without the GPU")
@@ -89,7 +88,8 @@ def _instead_of(cell: Cell, other: Cell, name: str, old: str) -> str:
     """What is replaced, named where that is another distribution."""
     if old == NO_PLUGIN:
         return "none"
-    return f"{plugin_name(cell)} {old}" if name == plugin_name(other) != plugin_name(cell) else old
+    before = cell.plugin_distribution
+    return f"{before} {old}" if name == other.plugin_distribution != before else old
 
 
 def _by_distance(cell: Cell, universe: Iterable[Cell]) -> Iterator[list[Cell]]:
@@ -118,7 +118,7 @@ def _by_distance(cell: Cell, universe: Iterable[Cell]) -> Iterator[list[Cell]]:
 
 
 def _values(cell: Cell) -> tuple[tuple[str, str], ...]:
-    return ("", cell.python), ("", cell.framework), (plugin_name(cell), cell.plugin)
+    return ("", cell.python), ("", cell.framework), (cell.plugin_distribution, cell.plugin)
 
 
 def _places(versions: Iterable[str]) -> dict[str, int]:

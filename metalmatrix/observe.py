@@ -9,6 +9,7 @@ import builtins
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from metalmatrix import compiled
 from metalmatrix.about import decides
 from metalmatrix.cell import NO_PLUGIN
 from metalmatrix.evidence import SETS, STAGES, Evidence, Kind, Outcome, Which
@@ -63,7 +64,11 @@ def from_linked(cell: Cell, facts: Facts) -> Evidence | None:
     """What the loader makes of the plugin, by its rules over the published wheels; None without one."""
     if cell.plugin == NO_PLUGIN:
         return None
-    linked = link_release(facts, cell.python, cell.framework, cell.plugin)
+    if said := compiled.not_linked(cell):
+        return Evidence("linked", "", "unknown", said, read_on(), compiled.SOURCE)
+    linked = link_release(
+        facts, cell.python, cell.framework, cell.plugin, plugin_distribution=cell.plugin_distribution
+    )
     message = linked.line
     if linked.outcome == "fails":
         more = [linked.demangled]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from packaging.version import Version
 
-from metalmatrix.layout import grid, plugin_name
-from metalmatrix.releases import PLUGIN
+from metalmatrix.compiled import sdist_of
+from metalmatrix.layout import grid
 from metalmatrix.report import counts
 from metalmatrix.verdict import VERDICTS
 
@@ -54,11 +54,13 @@ def overview(reports: Iterable[CellReport]) -> Overview:
     reports = tuple(reports)
     table = grid(reports)
     lines = {key: _without_refusals(found) for key, found in table.fields.items()}
-    columns = _runs(table.plugins, lambda plugin: [lines.get((f, plugin)) for f in table.frameworks])
+    columns = _runs(
+        table.plugins, lambda plugin: (_name(plugin), [lines.get((f, plugin)) for f in table.frameworks])
+    )
     firsts = [column[0] for column in columns]
     rows = _runs(table.frameworks, lambda framework: [lines.get((framework, p)) for p in firsts])
     return Overview(
-        tuple(_range([plugin_name(p) for p in column], "metal ") for column in columns),
+        tuple(_range(column, f"{_name(column[0])} ") for column in columns),
         tuple((_range(row), tuple(lines.get((row[0], plugin), ()) for plugin in firsts)) for row in rows),
         {word: number for word in VERDICTS if (number := counts(reports).get(word))},
         _by_frequency(
@@ -69,6 +71,11 @@ def overview(reports: Iterable[CellReport]) -> Overview:
         _by_frequency(_refusal(item) for item in reports if item.verdict.word == "not-installable"),
         _floors(reports),
     )
+
+
+def _name(plugin: str) -> str:
+    """A column's head without the version: releases of one plugin may share a column."""
+    return plugin.rpartition(" ")[0]
 
 
 def _without_refusals(lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -95,7 +102,9 @@ def _range(names: Sequence[str], prefix: str = "") -> str:
 def _refusal(item: CellReport) -> str:
     """Which of the two kinds of *no* it is: no wheel of the two themselves, or a dependency without one."""
     blame = next((e.blame for e in item.evidence if e.stage == "resolve"), "")
-    if blame in {item.cell.distribution, PLUGIN}:
+    if sdist_of(item.cell) and blame == item.cell.plugin_distribution:
+        return f"{blame} does not take this Python"
+    if blame in {item.cell.distribution, item.cell.plugin_distribution}:
         return f"{blame} has no wheel for this Python"
     return f"a dependency has no wheel that would do: {blame or 'see nox -s explain'}"
 

@@ -13,6 +13,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from metalmatrix.compiled import not_run, sdist_of
 from metalmatrix.errors import ResultError
 from metalmatrix.evidence import SETS
 from metalmatrix.floor import macos_floor
@@ -103,7 +104,7 @@ class Planner:
         answers = {(c, which): self._resolver.answer(c, which) for c in cells for which in SETS}
         installable = [cell for cell in cells if answers[cell, "pinned"].outcome == "ok"]
         if self._host.is_apple_silicon:
-            possible = {cell for cell in installable if find_python(cell.python)}
+            possible = {cell for cell in installable if find_python(cell.python) and sdist_of(cell) is None}
             here = {key: answer for key, answer in answers.items() if key[0] in possible}
         else:
             here = self._stand_ins(self._chosen(installable), answers, tell)
@@ -194,12 +195,14 @@ class Planner:
         """Why no checks run for a set."""
         per = self._matrix.rehearse.per
         platform = self._host.platform_key
-        if answer.outcome == "unknown":
+        if not resolved(answer).asked:
             return answer.message
-        if answer.outcome == "fails":
+        if answer.outcome != "ok":
             return NOTHING_TO_INSTALL
         if find_python(cell.python) is None:
             return f"no Python {cell.python} on this machine; to install one: {how_to_install(cell.python)}"
+        if self._host.is_apple_silicon and sdist_of(cell):
+            return not_run(cell)
         if self._host.is_apple_silicon:
             asked = "without --plain" if which == "pinned" else "with --plain"
             return f"the {which} set runs {asked}"
@@ -217,7 +220,7 @@ def resolved(answer: Answer) -> Resolved:
     if answer.lock is None or answer.outcome != "ok":
         return Resolved(answer.outcome, answer.message, answer.blame)
     macos, by = macos_floor(answer.lock, load_facts()) or (None, "")
-    return Resolved("ok", lock=answer.lock.digest, macos=macos, macos_by=by)
+    return Resolved("ok", answer.message, lock=answer.lock.digest, macos=macos, macos_by=by)
 
 
 def now() -> str:

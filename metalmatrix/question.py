@@ -44,10 +44,10 @@ class Answer:
 
     Attributes:
         outcome: ``ok`` with a lock; ``fails`` where no set of wheels satisfies the question;
-            ``unknown`` where it could not be asked.
+            ``unknown`` where it could not be asked, or where what it says leaves that open.
         lock: The exact versions.
         message: The resolver's own sentence, or why it could not be asked.
-        blame: The package that has no fitting wheel or version.
+        blame: The package that has no fitting wheel or version; empty where it could not be asked.
         unreachable: Whether the index did not answer.
     """
 

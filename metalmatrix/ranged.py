@@ -64,10 +64,10 @@ def ask(session: Session, address: str, timeout: float, headers: Mapping[str, st
         if error.response is not None:
             status = f"answered {error.response.status_code}"
             error.response.close()
-        raise IndexUnreachableError(f"a wheel could not be read from the index ({status})", _HINT) from error
+        raise IndexUnreachableError(f"a file could not be read from the index ({status})", _HINT) from error
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         answer.close()
-        raise WheelError("the server encodes a wheel that was asked for as it is")
+        raise WheelError("the server encodes a file that was asked for as it is")
     return answer
 
 
@@ -86,9 +86,9 @@ def body(answer: Response, limit: int) -> Generator[bytes, None, None]:
             yield part
             spent = time.monotonic() - started
             if spent > GRACE and taken < spent * SLOWEST:
-                raise IndexUnreachableError("the index sends a wheel too slowly to wait for it", _HINT)
+                raise IndexUnreachableError("the index sends a file too slowly to wait for it", _HINT)
     except (HTTPError, OSError) as error:
-        raise _BrokenError(f"the index broke off in a wheel ({type(error).__name__})", _HINT) from error
+        raise _BrokenError(f"the index broke off in a file ({type(error).__name__})", _HINT) from error
     finally:
         answer.close()
 
@@ -194,7 +194,7 @@ class RangedFile(io.RawIOBase):
             self._left = next(self._body, b"")
             self.received += len(self._left)
         if not self._left:
-            raise _BrokenError("the index breaks off in the middle of a wheel", _HINT)
+            raise _BrokenError("the index breaks off in the middle of a file", _HINT)
         part, self._left = self._left[:wanted], self._left[wanted:]
         self._body_at += len(part)
         return part

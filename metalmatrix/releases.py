@@ -2,7 +2,8 @@
 
 ``data/releases.jsonl`` is a header and one JSON object a release, written by `metalmatrix.update`.  Of
 a release's files only the wheels for macOS on arm64 are kept, `universal2` included: their sizes tell
-under which of its two names a framework is real, since the other name is a stub of about 2 kB.
+under which of its two names a framework is real, since the other name is a stub of about 2 kB.  Of a
+plugin's release that has no wheel for a Mac it is kept what its sdist declares.
 """
 
 from __future__ import annotations
@@ -30,13 +31,21 @@ REGENERATE = "python -m metalmatrix update --force"
 _HINT = f"to make it anew: {REGENERATE}"
 
 FRAMEWORKS = ("tensorflow", "tensorflow-macos")
-PLUGIN = "tensorflow-metal"
+PLUGINS = ("tensorflow-metal", "tensorflow-metal-plugin")
+"""The plugins, by their normalised names: whatever installs a library into ``tensorflow-plugins``.
+
+To add one, write its name here (last: the order is that of the data), and type `REGENERATE`.
+"""
+
+PLUGIN = PLUGINS[0]
+"""The one that a cell's id calls ``metal``."""
+
 STAND_IN = "tensorflow-cpu"
-DISTRIBUTIONS = (*FRAMEWORKS, STAND_IN, PLUGIN)
-"""Whose releases are kept: the frameworks, what stands in for them in a rehearsal, and the plugin."""
+DISTRIBUTIONS = (*FRAMEWORKS, STAND_IN, *PLUGINS)
+"""Whose releases are kept: the frameworks, what stands in for them in a rehearsal, and the plugins."""
 
 BINARIES_FROM = 100_000
-"""Bytes from which a wheel holds binaries: stubs have 2 kB, the smallest plugin 1.1 MB, frameworks 200 MB."""
+"""Bytes from which a framework's wheel holds binaries: stubs have 2 kB, the others from 60 MB on."""
 
 _T = TypeVar("_T")
 
@@ -57,6 +66,37 @@ class Wheel:
 
 
 @dataclass(frozen=True)
+class Sdist:
+    """A source distribution, and what it declares: it is compiled by whoever installs it.
+
+    Attributes:
+        file: The file name.
+        sha256: Its digest, 64 lower-case hexadecimal digits.
+        size: Bytes.
+        requires: Its ``Requires-Dist`` lines, in packaging's spelling; no direct references.
+        requires_python: Its ``Requires-Python``; empty where it has none.
+        dynamic: Those of ``requires-dist`` and ``requires-python`` that its build may declare otherwise
+            (PEP 643).  Not ``requires-python`` where the index says it too: installers go by that.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    requires: tuple[str, ...]
+    requires_python: str
+    dynamic: tuple[str, ...]
+
+    @property
+    def declared(self) -> tuple[tuple[str, str], ...]:
+        """What it declares, a field and what stands in it each; ``dynamic`` is among the fields."""
+        return (
+            *(("requires", line) for line in self.requires),
+            ("requires Python", self.requires_python or "of any version"),
+            ("dynamic:", ", ".join(self.dynamic) or "nothing"),
+        )
+
+
+@dataclass(frozen=True)
 class Release:
     """One version of one distribution.
 
@@ -64,6 +104,7 @@ class Release:
         version: In PEP 440's normal form.
         uploaded: The day of the earliest upload, UTC, as ``YYYY-MM-DD``.
         wheels: Those for macOS on arm64, by file name; none for a release without Apple-silicon wheels.
+        sdist: Of a plugin without a wheel for a Mac; None for every other release.
     """
 
     distribution: str
@@ -71,6 +112,7 @@ class Release:
     uploaded: str
     yanked: bool
     wheels: tuple[Wheel, ...]
+    sdist: Sdist | None = None
 
     @property
     def sort_key(self) -> tuple[str, Version]:
@@ -81,8 +123,15 @@ class Release:
 def dump_releases(releases: Iterable[Release], as_of: str) -> str:
     """The text of the data file, as read on the day *as_of* (``YYYY-MM-DD``)."""
     header = {"regenerate": REGENERATE, "schema": SCHEMA, "as_of": as_of}
-    entries = [asdict(release) for release in sorted(releases, key=lambda release: release.sort_key)]
+    entries = [_entry(release) for release in sorted(releases, key=lambda release: release.sort_key)]
     return "".join(json.dumps(entry) + "\n" for entry in (header, *entries))
+
+
+def _entry(release: Release) -> dict[str, Any]:
+    entry = asdict(release)
+    if release.sdist is None:
+        del entry["sdist"]
+    return entry
 
 
 def parse_releases(text: str) -> tuple[Release, ...]:
@@ -110,7 +159,13 @@ def _read(number: int, line: str, take: Callable[[Any], _T]) -> _T:
 
 def _release(entry: dict[str, Any]) -> Release:
     wheels = tuple(Wheel(wheel["file"], wheel["sha256"], wheel["size"]) for wheel in entry["wheels"])
-    return Release(entry["distribution"], entry["version"], entry["uploaded"], entry["yanked"], wheels)
+    sdist = _sdist(entry["sdist"]) if "sdist" in entry else None
+    return Release(entry["distribution"], entry["version"], entry["uploaded"], entry["yanked"], wheels, sdist)
+
+
+def _sdist(entry: dict[str, Any]) -> Sdist:
+    requires, dynamic = tuple(entry["requires"]), tuple(entry["dynamic"])
+    return Sdist(entry["file"], entry["sha256"], entry["size"], requires, entry["requires_python"], dynamic)
 
 
 @cache
@@ -148,8 +203,13 @@ def published(distribution: str) -> Mapping[str, Release]:
 
 
 def has_binaries(release: Release) -> bool:
-    """Whether the release has a wheel for macOS on arm64 that is more than a stub."""
-    return any(wheel.size >= BINARIES_FROM for wheel in release.wheels)
+    """Whether the release has a wheel for macOS on arm64 that is more than a stub: a plugin has no stubs."""
+    return any(wheel.size >= BINARIES_FROM or release.distribution in PLUGINS for wheel in release.wheels)
+
+
+def installs(release: Release) -> bool:
+    """Whether a Mac gets more than a stub by installing the release: from a wheel, or compiled."""
+    return has_binaries(release) or release.sdist is not None
 
 
 def distribution_of(framework_version: str) -> str:

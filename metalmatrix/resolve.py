@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from metalmatrix import releases
+from metalmatrix import compiled, releases
 from metalmatrix.answers import load_answers, recall, remember
 from metalmatrix.ask import ask
 from metalmatrix.cell import NO_PLUGIN, Cell
 from metalmatrix.evidence import SETS
 from metalmatrix.question import Answer, Question
-from metalmatrix.releases import FRAMEWORKS, PLUGIN
+from metalmatrix.releases import FRAMEWORKS
 from metalmatrix.repairs import repairs_for
 from metalmatrix.wheel_facts import load_facts
 
@@ -88,7 +88,10 @@ class Resolver:
             self.resolve((cell,))
             parts = self._parts(cell, which)
             self._cells[parts] = self._together(cell, which, parts)
-        return _with_binaries(cell, self._cells[parts])
+        answer = self._cells[parts]
+        if self._answers[parts[0]].outcome == "ok":
+            answer = compiled.judged(cell, answer, self._as_of)
+        return _with_binaries(cell, answer)
 
     def _together(self, cell: Cell, which: str, parts: tuple[Question, ...]) -> Answer:
         answers = [self._answers[part] for part in parts]
@@ -99,9 +102,10 @@ class Resolver:
         if whole is None:
             return Answer("ok", _union([answer.lock for answer in answers]))
         answer = self._answers[whole]
-        if answer.lock is None or PLUGIN in answer.lock.versions or answers[1].lock is None:
+        name = cell.plugin_distribution
+        if answer.lock is None or name in answer.lock.versions or answers[1].lock is None:
             return answer
-        plugin = [package for package in answers[1].lock.packages if package.name == PLUGIN]
+        plugin = [package for package in answers[1].lock.packages if package.name == name]
         return Answer("ok", answer.lock.with_packages(plugin))
 
     def _parts(self, cell: Cell, which: str) -> tuple[Question, ...]:
@@ -111,20 +115,21 @@ class Resolver:
             framework = Question(cell.python, framework.requirements, _bounds(cell), self._as_of)
         if cell.plugin == NO_PLUGIN:
             return (framework,)
-        return (framework, Question(cell.python, (f"{PLUGIN}=={cell.plugin}",), (), self._as_of))
+        return (framework, Question(cell.python, compiled.requirements(cell), (), self._as_of))
 
     def _whole(self, cell: Cell, which: str) -> Question | None:
         """The question for framework and plugin at once, where the two alone do not settle it."""
         parts = self._parts(cell, which)
         locks = [self._answers[part].lock for part in parts]
-        if len(parts) == 1 or None in locks:
+        if len(parts) == 1 or None in locks or compiled.refusal(cell, self._as_of):
             return None
         union = _union(locks)
         if union and not (which == "pinned" and any(r.violated_by(union) for r in repairs_for(cell))):
             return None
         framework, plugin = parts
-        requirements = _requirements(cell.plugin, cell.python) or plugin.requirements
-        return Question(cell.python, framework.requirements + requirements, framework.bounds, self._as_of)
+        known = _requirements(cell.plugin_distribution, cell.plugin, cell.python)
+        requirements = framework.requirements + (known or plugin.requirements)
+        return Question(cell.python, requirements, framework.bounds, self._as_of)
 
     def _ask_all(self, questions: set[Question], progress: Callable[[str], None] | None) -> None:
         unasked = []
@@ -162,9 +167,9 @@ _UNASKED = Answer("unknown")
 
 
 @cache
-def _requirements(plugin: str, python: str) -> tuple[str, ...]:
+def _requirements(name: str, plugin: str, python: str) -> tuple[str, ...]:
     """What the plugin's wheel requires, in one spelling; empty where the wheel is not known."""
-    wheel = load_facts().wheel(PLUGIN, plugin, python)
+    wheel = load_facts().wheel(name, plugin, python)
     try:
         return tuple(sorted(str(Requirement(line)) for line in wheel.requires)) if wheel else ()
     except InvalidRequirement:

@@ -54,6 +54,11 @@ class Resolved:
     macos: str | None = None
     macos_by: str = ""
 
+    @property
+    def asked(self) -> bool:
+        """Whether the resolver could be asked: where an *unknown* is its answer, that names whom to blame."""
+        return self.outcome != "unknown" or bool(self.blame)
+
 
 @dataclass(frozen=True)
 class Run:

@@ -218,10 +218,8 @@ def _is_known(record: Record) -> bool:
 
 def _unknown(record: Record) -> str:
     """Why the resolver could not be asked; empty where it could."""
-    unknown = [
-        entry.resolved.message for entry in record.sets.values() if entry.resolved.outcome == "unknown"
-    ]
-    return unknown[0] if unknown else ""
+    unasked = [entry.resolved.message for entry in record.sets.values() if not entry.resolved.asked]
+    return unasked[0] if unasked else ""
 
 
 def _carried(planned: Planned, before: Record | None) -> Record:

@@ -99,7 +99,7 @@ def compare_report(report: Report, facts: Facts) -> Comparison:
     return _compared(
         (report.id, f"{report.named}{inferred}", seen),
         report.effect.imported,
-        {link_release(facts, cell.python, cell.framework, cell.plugin).outcome for cell in cells},
+        {_linked(facts, cell) for cell in cells},
         reason,
         (report.date, report.source_url),
     )
@@ -132,7 +132,7 @@ def cells_meant(report: Report, facts: Facts) -> tuple[tuple[Cell, ...], str]:
 
 def has_wheels(cell: Cell, facts: Facts) -> bool:
     """Whether framework and plugin both have a wheel with binaries for the cell's Python."""
-    wanted = ((cell.distribution, cell.framework), (PLUGIN, cell.plugin))
+    wanted = ((cell.distribution, cell.framework), (cell.plugin_distribution, cell.plugin))
     return all(facts.wheel(name, version, cell.python) for name, version in wanted)
 
 
@@ -164,10 +164,15 @@ def _compare_run(results: Results, name: str, which: Which, run: Run, facts: Fac
     predicted: set[str] = set()
     with suppress(UsageError):  # the cell has a release that is newer than the data
         cell = Cell.parse(name)
-        predicted = {link_release(facts, cell.python, cell.framework, cell.plugin).outcome}
+        predicted = {_linked(facts, cell)}
     return _compared(
         (f"{results.host}, {which}", name, seen), imported, predicted, reason, (run.date[:10], "")
     )
+
+
+def _linked(facts: Facts, cell: Cell) -> str:
+    name = cell.plugin_distribution
+    return link_release(facts, cell.python, cell.framework, cell.plugin, plugin_distribution=name).outcome
 
 
 def _compared(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metalmatrix.question import Question
-from metalmatrix.releases import FRAMEWORKS, PLUGIN
+from metalmatrix.releases import FRAMEWORKS, PLUGINS
 from metalmatrix.repairs import repairs_for
 from metalmatrix.resolve import held_framework
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from metalmatrix.evidence import Which
     from metalmatrix.lock import Lock
 
-_NOT_SHARED = {*FRAMEWORKS, PLUGIN}
+_NOT_SHARED = {*FRAMEWORKS, *PLUGINS}
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def _table(grid: Grid, plugins: tuple[str, ...]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
     table.add_column("framework", overflow="fold", width=_FRAMEWORK)
     for plugin in plugins:
-        table.add_column(layout.plugin_name(plugin), overflow="fold", width=_FIELD)
+        table.add_column(plugin, overflow="fold", width=_FIELD)
     for framework in grid.frameworks:
         fields = [_field(grid, framework, plugin) for plugin in plugins]
         table.add_row(Text(framework, style="bold"), *fields)

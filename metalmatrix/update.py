@@ -2,7 +2,7 @@
 
 The edge of `metalmatrix.releases`: everything an index says is held against the forms that names,
 versions and digests have, and what does not fit is left out and counted.  Of the addresses an index
-gives none is kept.
+gives none is kept.  Where a plugin has no wheel for a Mac, `metalmatrix.sdist` reads its sdist.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from packaging.version import Version
 from metalmatrix import releases
 from metalmatrix.errors import IndexUnreachableError, MatrixError
 from metalmatrix.files import read_bounded, write_atomic
-from metalmatrix.releases import Release, Wheel
+from metalmatrix.ranged import WheelError
+from metalmatrix.releases import Release, Sdist, Wheel
+from metalmatrix.sdist import SUFFIX, SdistError, download, read_sdist
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,6 +64,7 @@ class _File:
     size: int | None
     uploaded: dt.date
     yanked: bool
+    requires_python: str
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,16 @@ class _Known:
             tag.platform.startswith("macosx_") and tag.platform.endswith(("_arm64", "_universal2"))
             for tag in self.tags
         )
+
+    @property
+    def is_sdist(self) -> bool:
+        """Whether it is the source."""
+        return not self.tags and self.file.name.endswith(SUFFIX)
+
+    @property
+    def spares_compiling(self) -> bool:
+        """Whether a Mac can take it as it is."""
+        return self.is_macos_arm64 or any(tag.platform == "any" for tag in self.tags)
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ def fetch_releases(
     """What the index has of every distribution of `metalmatrix.releases.DISTRIBUTIONS`.
 
     Args:
-        known: Releases whose wheels need not be measured again.
+        known: Releases whose wheels need not be measured, and whose sdists need not be read, again.
         index: The address of a simple API; `default_index` where None.
         timeout: Seconds the index may be silent.
 
@@ -119,12 +132,14 @@ def fetch_releases(
     """
     from pypi_simple import ACCEPT_JSON_PREFERRED, PyPISimple  # noqa: PLC0415 - as above
 
+    known = tuple(known)
     sizes = {wheel.sha256: wheel.size for release in known for wheel in release.wheels}
+    sdists = {release.sdist.sha256: release.sdist for release in known if release.sdist}
     odd: Counter[str] = Counter()
     found: list[Release] = []
     with PyPISimple(index or default_index(), accept=ACCEPT_JSON_PREFERRED) as client:
         for distribution in releases.DISTRIBUTIONS:
-            reader = _Reader(client, distribution, timeout, sizes, odd)
+            reader = _Reader(client, distribution, timeout, sizes, sdists, odd)
             found += reader.releases()
     return Found(tuple(sorted(found, key=lambda release: release.sort_key)), odd)
 
@@ -137,6 +152,7 @@ class _Reader:
     distribution: str
     timeout: float
     sizes: Mapping[str, int]
+    sdists: Mapping[str, Sdist]
     odd: Counter[str]
 
     def releases(self) -> list[Release]:
@@ -145,7 +161,7 @@ class _Reader:
             parsed = self._parsed(file)
             if parsed is None:
                 continue
-            if self.distribution == releases.PLUGIN or parsed.version >= OLDEST_FRAMEWORK:
+            if self.distribution in releases.PLUGINS or parsed.version >= OLDEST_FRAMEWORK:
                 by_version[parsed.version].append(parsed)
         if not by_version:
             raise IndexUnreachableError(
@@ -162,6 +178,7 @@ class _Reader:
             min(file.file.uploaded for file in files).isoformat(),
             all(file.file.yanked for file in files),
             tuple(wheel for _, wheel in sorted(wheels.items()) if wheel is not None),
+            self._sdist(files),
         )
 
     def _files(self) -> Iterable[_File]:
@@ -188,10 +205,9 @@ class _Reader:
             if uploaded is None:
                 self.odd["no upload date"] += 1
                 continue
-            digest = package.digests.get("sha256", "")
-            yield _File(
-                package.filename, package.url, digest, package.size, uploaded, bool(package.is_yanked)
-            )
+            name, size, python = package.filename, package.size, package.requires_python or ""
+            digest, yanked = package.digests.get("sha256", ""), bool(package.is_yanked)
+            yield _File(name, package.url, digest, size, uploaded, yanked, python)
 
     def _parsed(self, file: _File) -> _Known | None:
         """The file with the meaning of its name; None, and counted, where it has no business on the page."""
@@ -210,9 +226,29 @@ class _Reader:
         return _Known(version, tags, file)
 
     def _wheel(self, file: _File) -> Wheel | None:
+        size = self._size(file)
+        return Wheel(file.name, file.sha256, size) if size else None
+
+    def _sdist(self, files: list[_Known]) -> Sdist | None:
+        """What the sdist of a plugin declares that nobody can have but by compiling it."""
+        file = next((known.file for known in files if known.is_sdist), None)
+        plugin = self.distribution in releases.PLUGINS
+        if file is None or not plugin or any(known.spares_compiling for known in files):
+            return None
+        if file.sha256 in self.sdists or not (size := self._size(file)):
+            return self.sdists.get(file.sha256)
+        try:
+            content = download(file.address, size, file.sha256, self.client.s, self.timeout)
+            return read_sdist(content, file.name, file.requires_python)
+        except (SdistError, WheelError) as error:
+            self.odd[f"an sdist that is not read: {error.what}"] += 1
+            return None
+
+    def _size(self, file: _File) -> int:
+        """The bytes of a file that has a digest; 0, and counted, where either is not told."""
         if not _SHA256.fullmatch(file.sha256):
             self.odd["no sha256"] += 1
-            return None
+            return 0
         size = self.sizes.get(file.sha256, file.size)
         if size is None:
             # HTML pages have no sizes.  Without compression, or the length would be another.
@@ -221,8 +257,7 @@ class _Reader:
             size = int(length) if re.fullmatch(r"[0-9]{1,12}", length) else 0
         if size <= 0:
             self.odd["no size"] += 1
-            return None
-        return Wheel(file.name, file.sha256, size)
+        return max(0, size)
 
     def _ask(self, method: str, address: str) -> Response:
         """The answer of the index.
@@ -272,6 +307,9 @@ def _lines(found: Iterable[Release]) -> list[str]:
         lines.append(
             f"{name}: uploaded {release.uploaded}{yanked}, macOS arm64 wheels: {len(release.wheels)}"
         )
+        if sdist := release.sdist:
+            lines.append(f"{name}: {sdist.file}, {sdist.size:,} bytes, sha256 {sdist.sha256}")
+            lines += [f"{name}: {field} {said}" for field, said in sdist.declared]
         lines += [
             f"{name}: {wheel.file}, {wheel.size:,} bytes, sha256 {wheel.sha256}" for wheel in release.wheels
         ]

@@ -69,8 +69,9 @@ def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -
     why = next((item.uncounted for item in everywhere if item.uncounted), "")
     held_back = f"ran on a Mac, recorded, not counted: {why}" if why else ""
     if cell.plugin != NO_PLUGIN and not _first(linked, "ok"):
-        unknown = "installs; not yet known is whether the plugin loads"
-        return Verdict("unknown", "link", f"{unknown}: {held_back or 'nobody ran it on a Mac'}")
+        missing = _first(linked, "unknown")
+        unknown = missing.message if missing else "installs; not yet known is whether the plugin loads"
+        return Verdict("unknown", "link", f"{unknown}; {held_back or 'nobody ran it on a Mac'}")
     return Verdict("likely", "", f"{_NO_MORE}; {held_back}" if held_back else VERDICTS["likely"])
 
 

@@ -38,6 +38,11 @@ FIRST = "tensorflow/python/_pywrap_tensorflow_internal.so"
 
 MAX_LIBRARIES = 40
 
+
+class NoPluginError(WheelError):
+    """A wheel of a plugin has nothing that TensorFlow would open."""
+
+
 Item = tuple[releases.Release, releases.Wheel]
 """A release, and one of its wheels as the index lists it."""
 
@@ -58,6 +63,7 @@ def read_wheel(
         scratch: A folder on a disk, for libraries of up to 750 MB while they are looked at.
 
     Raises:
+        NoPluginError: It is a plugin's, and installs none.
         WheelError, MachOError: It is not what it is said to be.
         ToolMissingError: LIEF is not installed, and it is a plugin.
         IndexUnreachableError: The connection broke.
@@ -95,8 +101,10 @@ def _plugins(wheel: Wheel, folder: Path, symbols: list[Symbol]) -> list[Library]
         for name in wheel.names
         if name.startswith(PLUGINS) and name.count("/") == 1 and name.endswith((".dylib", ".so"))
     )
-    if not 0 < len(names) <= MAX_LIBRARIES:
-        raise WheelError(f"the wheel has {len(names)} libraries in {PLUGINS}")
+    if not names:
+        raise NoPluginError(f"the wheel installs no library into {PLUGINS}: it is no plugin")
+    if len(names) > MAX_LIBRARIES:
+        raise WheelError(f"the wheel has more than {MAX_LIBRARIES} libraries in {PLUGINS}")
     listed = {symbol.name: symbol for symbol in symbols}
     found = []
     for name in names:

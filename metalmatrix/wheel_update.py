@@ -23,7 +23,7 @@ from metalmatrix import releases, wheel_facts
 from metalmatrix.errors import IndexUnreachableError, MatrixError, MetalmatrixError
 from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.lock import digest_of
-from metalmatrix.releases import BINARIES_FROM, FRAMEWORKS
+from metalmatrix.releases import BINARIES_FROM, FRAMEWORKS, PLUGINS
 from metalmatrix.update import TIMEOUT, default_index
 from metalmatrix.wheel_facts import Facts, Symbol, WheelFacts, from_json, to_json
 from metalmatrix.wheel_libraries import Item, read_wheel
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 AT_ONCE = 2
 """Releases read at once: one waits for the index while the other unpacks."""
 
-ASKED = (*FRAMEWORKS, releases.PLUGIN)
+ASKED = (*FRAMEWORKS, *PLUGINS)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Reading:
 
 
 def missing(facts: Facts, known: Iterable[Release], *, again: bool = False) -> list[Item]:
-    """The published wheels with binaries that *facts* lacks: plugins first, each by ascending version.
+    """The published wheels with binaries that *facts* lacks: plugins first, by name, then by version.
 
     Args:
         facts: What is known.
@@ -79,13 +79,19 @@ def missing(facts: Facts, known: Iterable[Release], *, again: bool = False) -> l
         if release.distribution not in ASKED:
             continue
         for wheel in release.wheels:
-            if wheel.size < BINARIES_FROM:
-                continue
+            if wheel.size < BINARIES_FROM and release.distribution in FRAMEWORKS:
+                continue  # a stub
             have = facts.by_sha256.get(wheel.sha256)
             if have is None or (again and any(0 < len(lib.asked) < count for lib in have.libraries)):
                 found.append((release, wheel))
+    order = {name: number for number, name in enumerate(PLUGINS)}  # frameworks come last, together
     return sorted(
-        found, key=lambda item: (item[0].distribution in FRAMEWORKS, Version(item[0].version), item[1].file)
+        found,
+        key=lambda item: (
+            order.get(item[0].distribution, len(order)),
+            Version(item[0].version),
+            item[1].file,
+        ),
     )
 
 

@@ -101,6 +101,25 @@ class TestMatches:
         assert matches(report, found, FACTS) == leads
 
 
+class TestAnotherPlugin:
+    """Both plugins have a release 0.1.0; it is not the same."""
+
+    METAL = Cell("3.11", "2.14.0", "0.1.0", "tensorflow-macos")
+    OTHER = Cell("3.11", "2.14.0", "0.1.0", "tensorflow-macos", "tensorflow-metal-plugin")
+
+    def test_a_report_is_about_the_plugin_that_it_names(self) -> None:
+        """A version that both plugins have is one of the plugin that is named."""
+        metal = public(metal="0.1.0")
+        other = public(metal="0.1.0", plugin="tensorflow-metal-plugin", date="2026-09-01")
+        assert [matches(metal, cell, FACTS) for cell in (self.METAL, self.OTHER)] == [True, False]
+        assert [matches(other, cell, FACTS) for cell in (self.METAL, self.OTHER)] == [False, True]
+
+    def test_the_plugin_of_another_name_is_no_neighbour(self) -> None:
+        """With another framework, what shares only a version's text shares nothing."""
+        report = public(metal="0.1.0", tf="2.13.0")
+        assert [is_near(report, cell) for cell in (self.METAL, self.OTHER)] == [True, False]
+
+
 class TestPython:
     def test_the_same_file_of_the_plugin_is_the_same_plugin(self) -> None:
         """The library of 1.1.0 is one file for all Pythons: what it computes does not depend on them."""

@@ -3,23 +3,25 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packaging.version import Version
 
 from metalmatrix import releases
-from metalmatrix.cell import NO_PLUGIN, Cell, is_version, plugin_key
+from metalmatrix.cell import NO_PLUGIN, Cell, is_version
 from metalmatrix.errors import UsageError
-from metalmatrix.releases import FRAMEWORKS, PLUGIN
+from metalmatrix.releases import FRAMEWORKS, PLUGIN, PLUGINS, Release, Wheel
 
 PYTHONS = st.integers(0, 99).map(lambda minor: f"3.{minor}")
 VERSIONS = st.sampled_from(sorted({version for name in FRAMEWORKS for version in releases.published(name)}))
-PLUGINS = st.sampled_from([NO_PLUGIN, *releases.published(PLUGIN)])
+RELEASES = st.sampled_from(
+    [(PLUGIN, NO_PLUGIN), *((name, version) for name in PLUGINS for version in releases.published(name))]
+)
 
 
 @st.composite
 def cells(draw: st.DrawFn) -> Cell:
     """Any cell of published releases, by the framework's real name."""
     framework = draw(VERSIONS)
-    return Cell(draw(PYTHONS), framework, draw(PLUGINS), releases.distribution_of(framework))
+    name, plugin = draw(RELEASES)
+    return Cell(draw(PYTHONS), framework, plugin, releases.distribution_of(framework), name)
 
 
 @given(cells())
@@ -31,9 +33,49 @@ def test_an_id_names_its_cell_and_no_other(cell: Cell) -> None:
 @given(cells())
 def test_ids_and_tags_are_safe_names(cell: Cell) -> None:
     """An id is a file name without a path or a blank, and a tag is an identifier that nox can select by."""
-    assert set(cell.id) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-")
+    assert set(cell.id) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-_")
     assert ".." not in cell.id
     assert all(tag.isidentifier() for tag in cell.tags)
+
+
+@given(cells(), cells())
+def test_other_cells_have_other_ids(one: Cell, other: Cell) -> None:
+    """Two cells share an id only where they are one; their order is total, so a table has one."""
+    assert (one.id == other.id) == (one == other) == (one.sort_key == other.sort_key)
+
+
+NAMES = st.from_regex(r"[a-z0-9]{1,9}(-[a-z0-9]{1,9}){0,4}", fullmatch=True)
+
+
+@given(NAMES, st.sampled_from(["0.4.1", "1.0", "2.0rc1"]))
+def test_a_plugin_of_any_name_has_an_id_that_is_read_back(name: str, version: str) -> None:
+    """Whatever a plugin is called, metal and nometal included, its cell's id is that cell's alone."""
+    wheel = Wheel("x.whl", "0" * 64, 1)
+    known = {name: {version: Release(name, version, "2026-01-01", yanked=False, wheels=(wheel,))}}
+    framework = "2.17.1"
+    published = releases.published
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("metalmatrix.cell.PLUGINS", (PLUGIN, name))
+        patch.setattr(releases, "published", lambda wanted: known.get(wanted) or published(wanted))
+        cell = Cell("3.11", framework, version, "tensorflow", name)
+        assert Cell.parse(cell.id) == cell
+        assert cell.id not in {f"py3.11-tf{framework}-metal{version}", f"py3.11-tf{framework}-nometal"}
+
+
+def test_a_plugin_of_another_name_spells_it() -> None:
+    """The name stands in the id as in file names of wheels, and in the tags as an identifier."""
+    cell = Cell("3.12", "2.21.0", "0.4.1", "tensorflow", "tensorflow-metal-plugin")
+    assert cell.id == "py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.1"
+    assert cell.tags == ("py3_12", "tf2_21", "tensorflow_metal_plugin0_4")
+    assert cell.plugin_name == "tensorflow-metal-plugin 0.4.1"
+    assert Cell.parse(cell.id) == cell
+
+
+def test_a_cell_without_a_plugin_is_one_whichever_plugin_it_lacks() -> None:
+    """Without a plugin its name means nothing: the cell is the same, and names none."""
+    cell = Cell("3.12", "2.21.0", NO_PLUGIN, "tensorflow", "tensorflow-metal-plugin")
+    assert cell == Cell("3.12", "2.21.0", NO_PLUGIN, "tensorflow")
+    assert (cell.plugin_distribution, cell.plugin_name) == ("", "no plugin")
 
 
 def test_the_id_and_the_tags_are_those_of_the_guide() -> None:
@@ -80,6 +122,12 @@ def test_a_framework_goes_by_the_name_that_holds_its_binaries(cell_id: str, name
         "py3.\u0661\u0661-tf2.15.1-nometal",
         "py3.11-TF2.15.1-nometal",
         "py3.11-tf2.15.1+x-nometal",
+        "py3.11-tf2.15.1-tensorflow-metal-plugin-0.4.1",
+        "py3.11-tf2.15.1-tensorflow_metal_plugin0.4.1",
+        "py3.11-tf2.15.1-tensorflow__metal_plugin-0.4.1",
+        "py3.11-tf2.15.1-_metal_plugin-0.4.1",
+        "py3.11-tf2.15.1-../x-0.4.1",
+        f"py3.11-tf2.15.1-{'x' * 61}-0.4.1",
     ],
 )
 def test_what_is_no_id_is_refused_with_an_example(text: str) -> None:
@@ -95,6 +143,22 @@ def test_what_is_no_id_is_refused_with_an_example(text: str) -> None:
         ("py3.11-tf2.15.9-nometal", "no release 2.15.9 of tensorflow", "2.15.1"),
         ("py3.11-tf2.15.1-metal1.1.9", "no release 1.1.9 of tensorflow-metal is known", "1.1.0"),
         ("py3.11-tf2.15-nometal", "no release 2.15 of", "2.15.0"),
+        (
+            "py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.2",
+            "no release 0.4.2 of tensorflow-metal-plugin is known",
+            "0.4.1",
+        ),
+        (
+            "py3.12-tf2.21.0-tensorflow_metl_plugin-0.4.1",
+            "no plugin tensorflow-metl-plugin is known",
+            "the closest are tensorflow-metal-plugin",
+        ),
+        ("py3.12-tf2.21.0-x-0.4.1", "no plugin x is known", "tensorflow-metal, tensorflow-metal-plugin"),
+        (
+            "py3.12-tf2.21.0-tensorflow_metal-1.1.0",
+            "tensorflow-metal has a short name",
+            "write py3.12-tf2.21.0-metal1.1.0 instead",
+        ),
     ],
 )
 def test_a_release_that_is_not_known_is_refused_with_the_closest(text: str, what: str, hint: str) -> None:
@@ -112,11 +176,13 @@ def test_a_refusal_holds_no_more_of_the_text_than_a_line() -> None:
 
 
 def test_cells_sort_by_version_and_not_by_text() -> None:
-    """2.9 comes before 2.10, no plugin before any plugin, and 3.9 before 3.10."""
+    """2.9 comes before 2.10, no plugin before any, metal before others, and 3.9 before 3.10."""
     ids = [
         "py3.9-tf2.9.0-nometal",
         "py3.10-tf2.9.0-nometal",
         "py3.9-tf2.9.0-metal0.8.0",
+        "py3.9-tf2.9.0-metal1.1.0",
+        "py3.9-tf2.9.0-tensorflow_metal_plugin-0.4.1",
         "py3.9-tf2.10.0-nometal",
     ]
     found = sorted(map(Cell.parse, reversed(ids)), key=lambda cell: cell.sort_key)
@@ -125,7 +191,8 @@ def test_cells_sort_by_version_and_not_by_text() -> None:
 
 def test_no_plugin_sorts_before_the_earliest_plugin() -> None:
     """Even a development release of a plugin comes after none."""
-    assert plugin_key(NO_PLUGIN) < Version("0.1.0.dev1")
+    without = Cell("3.9", "2.9.0", NO_PLUGIN, "tensorflow-macos")
+    assert without.plugin_key < Cell("3.9", "2.9.0", "0.0.dev1", "tensorflow-macos").plugin_key
 
 
 @pytest.mark.parametrize("text", ["2.15.1", "2.6.0rc1", "3.9"])

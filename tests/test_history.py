@@ -11,6 +11,7 @@ import pytest
 
 from metalmatrix import history, matrix_file, releases
 from metalmatrix.cell import NO_PLUGIN, Cell
+from metalmatrix.compiled import sdist_of
 from metalmatrix.wheel_facts import load_facts
 
 ROOT = Path(__file__).parent.parent
@@ -26,8 +27,8 @@ def test_each_combination_is_there_once() -> None:
 def test_every_wheel_that_is_known_has_its_cells() -> None:
     """A Python or a release that some wheel is for is in the history."""
     known = {(wheel.distribution, wheel.version) for wheel in load_facts().wheels}
-    named = set(history.frameworks()) | {(releases.PLUGIN, version) for version in history.plugins()}
-    assert known <= named
+    assert known <= {*history.frameworks(), *history.plugins()}
+    assert {name for name, _ in history.plugins()} == {*releases.PLUGINS}
     assert {"3.8", "3.12"} <= set(history.pythons())
     assert all(any(wheel.fits(python) for wheel in load_facts().wheels) for python in history.pythons())
 
@@ -41,7 +42,9 @@ def test_versions_ascend() -> None:
     """2.10 comes after 2.9, and no plugin before the first."""
     versions = [version for _, version in history.frameworks()]
     assert versions.index("2.9.0") < versions.index("2.10.0")
-    assert history.plugins()[0] == NO_PLUGIN
+    assert history.plugins()[0] == (releases.PLUGIN, NO_PLUGIN)
+    versions = [version for name, version in history.plugins() if name == "tensorflow-metal-plugin"]
+    assert versions[:2] == ["0.1.0", "0.1.1"]
 
 
 @pytest.mark.parametrize("cell", matrix_file.load().cells[::41], ids=lambda cell: cell.id)
@@ -51,7 +54,7 @@ def test_the_matrix_is_a_part_of_it(cell: Cell) -> None:
 
 
 def test_the_whole_history_is_known_offline() -> None:
-    """From the data alone, without an index, every cell has a verdict; none is unknown."""
+    """From the data alone every cell has a verdict; none is unknown but of a plugin to be compiled."""
     code = (
         "import json, sys; from metalmatrix import ask, cli; from metalmatrix.uv import Answer\n"
         "def run_uv(*a, **k): raise AssertionError('asked')\n"
@@ -66,13 +69,17 @@ def test_the_whole_history_is_known_offline() -> None:
     assert found["as_of"] == matrix_file.load().as_of.isoformat()
     cells = {cell["cell"]: cell for cell in found["cells"]}
     assert cells.keys() == {cell.id for cell in history.cells()}
-    assert not [name for name, cell in cells.items() if cell["verdict"] == "unknown"]
+    unknown = {name for name, cell in cells.items() if cell["verdict"] == "unknown"}
+    sources = {cell.id: cell for cell in history.cells() if sdist_of(cell)}
+    assert unknown <= sources.keys()
+    assert {cells[name]["verdict"] for name in sources} == {"unknown", "not-installable"}
+    assert {cells[name]["stage"] for name in unknown} == {"resolve", "link"}
     facts = load_facts()
     for cell in history.cells():
         if cell.plugin == NO_PLUGIN:
             continue
         both = facts.wheel(cell.distribution, cell.framework, cell.python) and facts.wheel(
-            releases.PLUGIN, cell.plugin, cell.python
+            cell.plugin_distribution, cell.plugin, cell.python
         )
         linked = [e["outcome"] for e in cells[cell.id]["evidence"] if e["kind"] == "linked"]
         assert linked in ([["ok"], ["fails"]] if both else [["unknown"]])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metalmatrix.cell import Cell
-from metalmatrix.layout import Line, grid, plugin_name, python_span, sections, short, warnings
+from metalmatrix.layout import Line, grid, python_span, sections, short, warnings
 from metalmatrix.report import CellReport, Report, cell_report
 from metalmatrix.verdict import Verdict
 from tests.samples import DAY, evidence, realistic
@@ -74,8 +74,16 @@ class TestGrid:
             ).cells
         )
         assert made.frameworks == ("2.9.0", "2.10.0")
-        assert [plugin_name(plugin) for plugin in made.plugins] == ["no plugin", "metal 0.8.0", "metal 1.1.0"]
-        assert ("2.10.0", "none") not in made.fields
+        assert made.plugins == ("no plugin", "metal 0.8.0", "metal 1.1.0")
+        assert ("2.10.0", "no plugin") not in made.fields
+
+    def test_plugins_of_other_names_have_columns_of_their_own(self) -> None:
+        """Two plugins of one version are two columns: metal first, then the others by name."""
+        same = Cell("3.11", "2.21.0", "1.1.0", "tensorflow", "tensorflow-metal-plugin")
+        metal = item("py3.11-tf2.21.0-metal1.1.0")
+        made = grid(report(replace(metal, cell=same), metal, item("py3.11-tf2.21.0-metal1.2.0")).cells)
+        assert made.plugins == ("metal 1.1.0", "metal 1.2.0", "tensorflow-metal-plugin 1.1.0")
+        assert {len(lines) for lines in made.fields.values()} == {1}
 
     def test_a_field_has_a_line_for_each_verdict(self) -> None:
         """Pythons of one verdict share a line; the best comes first, and what cannot be installed last."""
@@ -88,7 +96,7 @@ class TestGrid:
                 item("py3.8-tf2.15.1-nometal", "unknown"),
             ).cells
         )
-        assert [(line.label, line.pythons) for line in made.fields["2.15.1", "none"]] == [
+        assert [(line.label, line.pythons) for line in made.fields["2.15.1", "no plugin"]] == [
             ("+ likely", "3.9-3.10"),
             ("✗ broken", "3.11"),
             ("? unknown", "3.8"),
@@ -100,11 +108,11 @@ class TestGrid:
         made = grid(
             report(item("py3.11-tf2.15.1-nometal", plain="broken"), item("py3.10-tf2.15.1-nometal")).cells
         )
-        assert made.fields["2.15.1", "none"] == (
+        assert made.fields["2.15.1", "no plugin"] == (
             Line("likely", plain_worse=False, pythons="3.10"),
             Line("likely", plain_worse=True, pythons="3.11"),
         )
-        assert made.fields["2.15.1", "none"][1].label == "+ likely*"
+        assert made.fields["2.15.1", "no plugin"][1].label == "+ likely*"
 
     def test_no_cell_is_lost(self) -> None:
         """Every cell of the report is in exactly one line."""

@@ -140,6 +140,27 @@ class TestReading:
         matrix = parse(declared('["none"]', '["none", ">=1.1,<1.3"]'))
         assert [cell.plugin for cell in matrix.cells] == ["none", "1.1.0", "1.2.0"]
 
+    def test_an_axis_may_be_of_any_plugin(self) -> None:
+        """Each plugin has an axis of its own, exact or by a specifier; one of them is enough."""
+        beside = declared("[axes]", '[axes]\ntensorflow-metal-plugin = [">=0.1.2,<0.4", "0.4.1"]')
+        assert [cell.plugin_name for cell in parse(beside).cells] == [
+            *("no plugin", "tensorflow-metal-plugin 0.1.2", "tensorflow-metal-plugin 0.2.0"),
+            "tensorflow-metal-plugin 0.4.1",
+        ]
+        alone = declared('tensorflow-metal = ["none"]', 'tensorflow-metal-plugin = ["none", "0.4.1"]')
+        assert [cell.id for cell in parse(alone).cells] == [
+            *("py3.11-tf2.15.1-nometal", "py3.11-tf2.15.1-tensorflow_metal_plugin-0.4.1"),
+        ]
+
+    def test_a_cell_with_another_plugin_is_included_by_its_id(self) -> None:
+        """Rules speak of such cells as of all others."""
+        cell = "py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.1"
+        rules = f'[[include]]\ncell = "{cell}"\n[[expect]]\ncell = "*-tensorflow_metal_plugin-*"\n'
+        matrix = parse(declared(more=f'{rules}verdict = "works"\nnote = "it says so"\n'))
+        assert matrix.cells[-1] == Cell.parse(cell)
+        assert matrix.expectation(matrix.cells[-1]) is not None
+        assert "was uploaded on 2026-09-22" in refusal(declared("2026-11-20", "2026-09-01", rules))
+
     def test_an_included_cell_joins_the_others(self) -> None:
         """A cell outside of the axes is added by its id, and stands in the order of all."""
         matrix = parse(BASE + '[[include]]\ncell = "py3.9-tf2.12.0-metal0.8.0"\n')
@@ -249,6 +270,12 @@ REFUSED = {
     "a number in an axis": declared('["3.11"]', "[3.11]"),
     "an empty axis": declared('["3.11"]', "[]"),
     "an empty axis of plugins": declared('["none"]', "[]"),
+    "an empty axis of another plugin": declared("[axes]", "[axes]\ntensorflow-metal-plugin = []"),
+    "no plugin twice": declared("[axes]", '[axes]\ntensorflow-metal-plugin = ["none"]'),
+    "a release of another plugin that is none": declared(
+        "[axes]", '[axes]\ntensorflow-metal-plugin = ["0.4.2"]'
+    ),
+    "a plugin that is not known": declared("[axes]", '[axes]\ntensorflow-metl-plugin = ["0.4.1"]'),
     "no framework": declared('tensorflow = ["2.15.1"]\n'),
     "an empty axis of frameworks": declared('["2.15.1"]', "[]"),
     "a version that was never published": declared('"2.15.1"', '"2.15.7"'),

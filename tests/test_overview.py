@@ -62,6 +62,19 @@ def test_plugins_that_fare_alike_share_a_column() -> None:
     assert overview([item(name, REFUSED) for name in names]).columns == ("metal 0.1.0-0.1.2",)
 
 
+def test_plugins_of_other_names_share_no_column() -> None:
+    """Releases of one plugin are a range; where another plugin begins a column does."""
+    names = ("metal1.2.0", "tensorflow_metal_plugin-0.1.0", "tensorflow_metal_plugin-0.1.1")
+    made = [item(f"py3.10-tf2.17.0-{name}", REFUSED) for name in names]
+    assert overview(made).columns == ("metal 1.2.0", "tensorflow-metal-plugin 0.1.0-0.1.1")
+
+
+def test_an_sdist_that_does_not_take_a_python_lacks_no_wheel() -> None:
+    """What is compiled has no wheels: why it cannot be installed is told as it is."""
+    made = item("py3.9-tf2.17.0-tensorflow_metal_plugin-0.1.0", blame="tensorflow-metal-plugin")
+    assert overview([made]).refusals == (("tensorflow-metal-plugin does not take this Python", 1),)
+
+
 def test_only_neighbours_share() -> None:
     """What is alike on both sides of something else is not a range over it."""
     made = [

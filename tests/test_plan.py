@@ -154,6 +154,35 @@ class TestPer:
         )
 
 
+class TestCompiled:
+    CELL = Cell.parse("py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.1")
+
+    def test_a_mac_does_not_run_a_plugin_that_would_be_compiled(self) -> None:
+        """The lock lacks the plugin, so a run of it would be one of the bare framework: none is made."""
+        trial = Trial(host=MAC, cells=(self.CELL,), options=Options(fresh=True))
+        assert trial.runs() == {}
+        assert trial.plan()[self.CELL.id].record.sets["pinned"].environment is None
+        assert trial.why_not(self.CELL.id) == (
+            "tensorflow-metal-plugin 0.4.1 is an sdist, and nothing is compiled here: install it yourself, "
+            "then `python -m metalmatrix check --python PATH` runs the checks"
+        )
+
+    def test_elsewhere_its_framework_is_rehearsed(self) -> None:
+        """A rehearsal has no plugin anyway, and raises no verdict."""
+        assert Trial(cells=(self.CELL,)).runs() == {self.CELL.id: BOTH}
+
+    def test_what_may_be_declared_otherwise_is_nothing_to_install(self) -> None:
+        """The resolver was asked, and there is no set: that is told once, as the verdict's message."""
+        doubt = Answer("unknown", None, "it may declare otherwise", "tensorflow")
+        trial = Trial(FakeResolver({(self.CELL.id, which): doubt for which in BOTH}), cells=(self.CELL,))
+        assert trial.why_not(self.CELL.id) == NOTHING_TO_INSTALL
+
+    def test_a_python_that_is_missing_is_told_first(self, pythons: set[str]) -> None:
+        """Where there is no interpreter that is what stands in the way."""
+        pythons.discard("3.12")
+        assert "no Python 3.12" in Trial(host=MAC, cells=(self.CELL,)).why_not(self.CELL.id)
+
+
 class TestSharing:
     def test_cells_of_one_environment_share_one_run(self) -> None:
         """The plugin has no build for this platform, so its cell would install what the other one does."""

@@ -4,15 +4,17 @@ import datetime as dt
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
-from packaging.utils import parse_wheel_filename
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from metalmatrix import releases
 from metalmatrix.errors import MatrixError
-from metalmatrix.releases import Release, Wheel
+from metalmatrix.releases import PLUGINS, Release, Sdist, Wheel
 
 TODAY = dt.date(2026, 11, 20)
 DIGEST = "0" * 64
@@ -79,6 +81,8 @@ def complaints(one: Release) -> list[str]:
         )
         if wrong
     ]
+    if one.sdist is not None:
+        found += sdist_complaints(one, one.sdist)
     for wheel in one.wheels:
         name, version, _, tags = parse_wheel_filename(wheel.file)
         if (name, str(version)) != (one.distribution, one.version):
@@ -92,6 +96,34 @@ def complaints(one: Release) -> list[str]:
     return found
 
 
+def sdist_complaints(one: Release, sdist: Sdist) -> list[str]:
+    """What is wrong with what is known of a release's sdist."""
+    requirements = [Requirement(line) for line in sdist.requires]
+    rules = {
+        "sdist beside a wheel, or of no plugin": bool(one.wheels) or one.distribution not in PLUGINS,
+        "sdist of another release": parse_sdist_filename(sdist.file)
+        != (one.distribution, Version(one.version)),
+        "sdist's digest": not re.fullmatch(r"[0-9a-f]{64}", sdist.sha256),
+        "sdist's size": type(sdist.size) is not int or sdist.size <= 0,
+        "requirement at an address": any(requirement.url for requirement in requirements),
+        "requirement's spelling": [str(requirement) for requirement in requirements] != [*sdist.requires],
+        "Python's spelling": str(SpecifierSet(sdist.requires_python)) != sdist.requires_python,
+        "dynamic": not {*sdist.dynamic} <= {"requires-dist", "requires-python"},
+    }
+    return [why for why, wrong in rules.items() if wrong]
+
+
+def test_complaints_about_an_sdist_are_made() -> None:
+    """The rules for what an sdist declares notice a line that breaks all of them."""
+    sdist = Sdist("torch-1.0.tar.gz", "abc", 0, ("x@file:///x",), ">= 3.10", ("version",))
+    bad = replace(release("2.15.0", 1), sdist=sdist)
+    assert len(sdist_complaints(bad, sdist)) == 8
+    good = Sdist("x-1.0.tar.gz", DIGEST, 1, ("six>=1.0",), ">=3.10", ("requires-dist",))
+    assert sdist_complaints(Release(PLUGINS[1], "1.0", "2026-01-01", False, ()), good) == [  # noqa: FBT003
+        "sdist of another release"
+    ]
+
+
 def test_complaints_are_made() -> None:
     """The rules for the data file notice a line that breaks all of them."""
     wheels = (
@@ -103,6 +135,25 @@ def test_complaints_are_made() -> None:
         *("distribution", "spelling", "date", "type", "order", "digest", "size"),
         *("wheel of another release", "wheel for another platform"),
     }
+
+
+def test_the_first_plugin_is_the_one_that_ids_call_metal() -> None:
+    """Names of plugins are normalised, as indexes and ids have them, and no name stands twice."""
+    assert PLUGINS[0] == releases.PLUGIN == "tensorflow-metal"
+    assert [canonicalize_name(name) for name in PLUGINS] == [*PLUGINS]
+    assert len({*releases.DISTRIBUTIONS}) == len(releases.DISTRIBUTIONS)
+    assert all(name.replace("-", "_").isidentifier() for name in PLUGINS)
+
+
+def test_what_a_mac_gets_by_installing() -> None:
+    """A stub is nothing; a plugin has no stubs, however small it is, and may have to be compiled."""
+    sdist = Sdist("x-1.0.tar.gz", DIGEST, 1, (), "", ())
+    small = release("1.0", 2_000, name="tensorflow-metal-plugin")
+    source = replace(release("1.0", name="tensorflow-metal-plugin"), sdist=sdist)
+    assert [releases.has_binaries(one) for one in (release("9.0", 2_000), small, source)] == [
+        *(False, True, False),
+    ]
+    assert [releases.installs(one) for one in (release("9.0", 2_000), small, source)] == [False, True, True]
 
 
 class TestDistributionOf:
@@ -219,6 +270,16 @@ class TestParse:
         one = release("9.0", 5)
         text = releases.dump_releases([one], "2026-11-20").replace('"size": 5', '"size": 5, "later": {}')
         assert releases.parse_releases(text.replace('"yanked"', '"more": 1, "yanked"')) == (one,)
+
+    def test_what_an_sdist_declares_comes_back(self) -> None:
+        """A release with an sdist is read as it was written, and one without has no such field."""
+        sdist = Sdist("x-1.0.tar.gz", DIGEST, 1, ("six>=1.0", "tensorflow"), ">=3.10", ("requires-dist",))
+        both = (release("9.0", 5), replace(release("1.0", name="x"), sdist=sdist))
+        text = releases.dump_releases(both, "2026-11-20")
+        assert releases.parse_releases(text) == both
+        assert text.count('"sdist"') == 1
+        with pytest.raises(MatrixError, match="line 3"):
+            releases.parse_releases(text.replace('"requires_python"', '"python"'))
 
     def test_missing_file(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory

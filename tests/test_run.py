@@ -9,14 +9,16 @@ import pytest
 
 from metalmatrix import matrix_file
 from metalmatrix.errors import ResultError
-from metalmatrix.observe import from_results
+from metalmatrix.observe import from_linked, from_resolved, from_results
 from metalmatrix.plan import Options
 from metalmatrix.results import Store
 from metalmatrix.run import Runner
 from metalmatrix.verdict import verdict
+from metalmatrix.wheel_facts import load_facts
 from tests.clone import HERE, MATRIX, SIX, entries
 from tests.fake_index import FakeIndex, FakeWheel
 from tests.samples import MAC, QUIET
+from tests.tiny_sdist import FakeSdist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,3 +178,38 @@ def test_every_cell_of_a_mac_has_an_environment_of_its_own(tmp_path: Path) -> No
     records = [run.cell(cell, plan) for cell in run.matrix.cells]
     assert len({record.sets["pinned"].environment for record in records}) == 2
     assert all(record.sets["pinned"].run for record in records)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "outcome"),
+    [("0.1.0", "ok"), ("0.4.1", "unknown")],  # they declare tensorflow>=2.16, and tensorflow==2.21.*
+)
+def test_a_plugin_that_would_be_compiled_has_a_result(
+    plugin: str, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the resolver to a file: nothing is built or run on the Mac, and a doubt is kept as a result."""
+    cell_id = f"py{HERE}-tf2.16.2-tensorflow_metal_plugin-{plugin}"
+    wheels = [FakeWheel("tensorflow", "2.16.2"), FakeWheel("tensorflow", "2.21.0", uploaded="2026-03-01")]
+    with FakeIndex([*wheels, FakeSdist("tensorflow-metal-plugin", plugin)]) as index:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.setattr("metalmatrix.files.cache_dir", lambda: tmp_path / "cache")
+        monkeypatch.setenv("METALMATRIX_RUN", tmp_path.name)
+        axes = {"pythons": entries([HERE]), "frameworks": entries(["2.16.2"]), "plugins": entries([plugin])}
+        text = MATRIX.format(**axes, seconds=30, rest="").replace("tensorflow-macos", "tensorflow")
+        matrix = matrix_file.parse(text.replace("tensorflow-metal", "tensorflow-metal-plugin"))
+        run = OnAMac(matrix, Store(tmp_path / "results"), Options(), lambda _: None)
+        cell = matrix.cell(cell_id)
+        record = run.cell(cell, run.plan(lambda: [cell]))
+        asked = {path for _, path in index.requests}
+    pinned = record.sets["pinned"]
+    assert (pinned.resolved.outcome, pinned.environment, pinned.run) == (outcome, None, None)
+    assert not any("metal" in path for path in asked)
+    assert run.store.load(MAC.slug).records[cell_id] == record
+    assert run.store.load(MAC.slug).missing == ()
+    evidence = [from_resolved(pinned.resolved, "pinned", record.as_of)]
+    linked = from_linked(cell, load_facts())
+    assert linked is not None
+    found = verdict(cell, [*evidence, linked])
+    assert (found.word, found.stage) == ("unknown", "link" if outcome == "ok" else "resolve")

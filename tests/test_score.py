@@ -149,6 +149,14 @@ class TestRuns:
         assert compared(host(REFUSED, ran(FAILED))) == [("agreement", "")]
         assert compared(host(LOADS, ran(FAILED))) == [("disagreement", "")]
 
+    def test_a_run_with_another_plugin_is_held_against_that_plugins_wheel(self) -> None:
+        """Where there is none, a version that the other plugin has as well is no answer."""
+        metal, other = (f"py3.9-tf2.8.0-{plugin}0.2.0" for plugin in ("metal", "tensorflow_metal_plugin-"))
+        assert compared(host(metal, ran(*PASSED)))[0][0] != "not comparable"
+        assert compared(host(other, ran(*PASSED))) == [
+            ("not comparable", "linked has no answer: a wheel is missing or not read")
+        ]
+
     def test_a_plain_set_that_fails_may_fail_for_another_reason(self) -> None:
         """An import that passes shows that the plugin loads; one that fails does not show the reverse."""
         why = "the plain set may fail for its other packages"

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from metalmatrix import releases, update
 from metalmatrix.errors import IndexUnreachableError, MatrixError
-from metalmatrix.releases import Release, Wheel
+from metalmatrix.releases import Release, Sdist, Wheel
 from tests.fake_index import FakeIndex, FakeWheel
+from tests.tiny_sdist import FakeSdist
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAC = "cp311-cp311-macosx_12_0_arm64"
 SHA = "ab" * 32
+SOURCE = FakeSdist(
+    "tensorflow-metal-plugin", "0.4.1", requires=("tensorflow == 2.21.*",), requires_python=">=3.10"
+)
 WHEELS = (
     FakeWheel("tensorflow", "2.4.1", MAC),
     FakeWheel("tensorflow", "2.17.0", "cp311-cp311-manylinux_2_17_x86_64", uploaded="2024-07-11"),
@@ -25,6 +30,7 @@ WHEELS = (
     FakeWheel("tensorflow-cpu", "2.17.0", "cp311-cp311-manylinux_2_17_x86_64"),
     FakeWheel("tensorflow-metal", "0.1.0", "cp38-cp38-macosx_11_0_x86_64"),
     FakeWheel("tensorflow-metal", "1.1.0", MAC, size=1_424_879, yanked=True),
+    SOURCE,
 )
 UNIVERSAL = WHEELS[3]
 ODD = (
@@ -63,6 +69,7 @@ def test_what_is_kept(*, as_html: bool) -> None:
         ("tensorflow-macos", "2.16.2"),
         ("tensorflow-metal", "0.1.0"),
         ("tensorflow-metal", "1.1.0"),
+        ("tensorflow-metal-plugin", "0.4.1"),
     ]
     kept = by_name(found)
     wheel = Wheel(f"tensorflow-2.17.0-{MAC}.whl", SHA, 236_132_222)
@@ -75,6 +82,15 @@ def test_what_is_kept(*, as_html: bool) -> None:
     )
     assert kept["tensorflow-metal 0.1.0"].wheels == ()
     assert kept["tensorflow-metal 1.1.0"].yanked
+    assert kept["tensorflow-metal-plugin 0.4.1"].wheels == ()
+    assert kept["tensorflow-metal-plugin 0.4.1"].sdist == Sdist(
+        "tensorflow_metal_plugin-0.4.1.tar.gz",
+        SOURCE.digest,
+        len(SOURCE.content),
+        ("tensorflow==2.21.*",),
+        ">=3.10",
+        ("requires-dist",),
+    )
 
 
 def test_sizes_are_asked_once() -> None:
@@ -84,9 +100,52 @@ def test_sizes_are_asked_once() -> None:
         asked = [path for method, path in index.requests if method == "HEAD"]
         again = update.fetch_releases(found.releases, index=index.url)
         asked_again = [path for method, path in index.requests if method == "HEAD"]
-    assert len(asked) == 4
+        fetched = [path for method, path in index.requests if method == "GET" and "/files/" in path]
+    assert len(asked) == 5
     assert asked_again == asked
+    assert fetched == [f"/files/{SOURCE.file}"]
     assert again == found
+
+
+@pytest.mark.parametrize("tag", [MAC, "py3-none-any"])
+def test_an_sdist_beside_a_wheel_is_not_read(tag: str) -> None:
+    """Where a Mac can take a wheel, nobody compiles: what the sdist declares is not asked for."""
+    wheel = FakeWheel("tensorflow-metal-plugin", "0.4.1", tag)
+    with FakeIndex((*WHEELS, wheel)) as index:
+        found = by_name(update.fetch_releases(index=index.url))["tensorflow-metal-plugin 0.4.1"]
+    assert found.sdist is None
+    assert f"/files/{SOURCE.file}" not in {path for _, path in index.requests}
+    assert len(found.wheels) == (tag == MAC)
+
+
+def test_only_sdists_of_plugins_are_read() -> None:
+    """A framework without a wheel for a Mac is not to be had: nobody compiles it."""
+    source = FakeSdist("tensorflow", "2.99.0")
+    with FakeIndex((*WHEELS, source)) as index:
+        found = by_name(update.fetch_releases(index=index.url))["tensorflow 2.99.0"]
+    assert found.sdist is None
+    assert found.wheels == ()
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ({"sha256": SHA}, "an sdist that is not read: the server sent another file than the index lists"),
+        ({"requires": ("x @ file:///x",)}, "an sdist that is not read: it requires a file at an address"),
+        ({"size": 2**40}, "an sdist that is not read: the index says that an sdist has"),
+        ({"sha256": "no digest"}, "no sha256"),
+        ({"size": 0}, "no size"),
+    ],
+)
+def test_an_sdist_that_lies(odd: dict[str, Any], why: str) -> None:
+    """The release is kept without what its sdist declares, the reason is counted, the others are read."""
+    with FakeIndex((*WHEELS[:-1], replace(SOURCE, **odd))) as index:
+        found = update.fetch_releases(index=index.url)
+    [(reason, count)] = found.odd.items()
+    assert reason.startswith(why)
+    assert count == 1
+    assert by_name(found)["tensorflow-metal-plugin 0.4.1"].sdist is None
+    assert len(found.releases) == 7
 
 
 @both_kinds
@@ -187,6 +246,22 @@ def test_diff_is_for_people() -> None:
     assert update.diff([same, new], [new, same]) == ""
 
 
+def test_diff_shows_what_an_sdist_declares() -> None:
+    """Whatever changes in what an sdist declares is a line."""
+    sdist = Sdist("x-1.0.tar.gz", SHA, 1234, ("tensorflow>=2.16",), "", ("requires-dist",))
+    old = Release("tensorflow-metal-plugin", "1.0", "2026-11-20", yanked=False, wheels=(), sdist=sdist)
+    for change, line in (
+        ({"file": "y-1.0.tar.gz"}, f"y-1.0.tar.gz, 1,234 bytes, sha256 {SHA}"),
+        ({"sha256": "cd" * 32}, f"x-1.0.tar.gz, 1,234 bytes, sha256 {'cd' * 32}"),
+        ({"size": 7}, f"x-1.0.tar.gz, 7 bytes, sha256 {SHA}"),
+        ({"requires": ("tensorflow==2.21.*",)}, "requires tensorflow==2.21.*"),
+        ({"requires_python": ">=3.10"}, "requires Python >=3.10"),
+        ({"dynamic": ()}, "dynamic: nothing"),
+    ):
+        new = replace(old, sdist=replace(sdist, **change))
+        assert f"\n+tensorflow-metal-plugin 1.0: {line}\n" in update.diff([old], [new])
+
+
 class TestMain:
     @pytest.fixture
     def served(self, monkeypatch: pytest.MonkeyPatch, index: None) -> object:
@@ -208,7 +283,7 @@ class TestMain:
         assert not path.exists()
 
         assert update.main(force=True, path=path) == 0
-        assert capsys.readouterr().out.endswith("wrote releases.jsonl: 6 releases\n")
+        assert capsys.readouterr().out.endswith("wrote releases.jsonl: 7 releases\n")
         written = path.read_bytes()
         assert releases.parse_releases(written.decode())[0].version == "2.17.0rc0"
 
@@ -224,17 +299,18 @@ class TestMain:
         with pytest.raises(MatrixError, match="damaged"):
             update.main(force=False, path=path)
         assert update.main(force=True, path=path) == 0
-        assert len(releases.parse_releases(path.read_text(encoding="utf-8"))) == 6
+        assert len(releases.parse_releases(path.read_text(encoding="utf-8"))) == 7
 
 
 @pytest.mark.index
 def test_data_is_up_to_date() -> None:
-    """The newest plugin of the real index is the newest that the data has; if not, the difference is told."""
+    """The newest of each plugin on the real index is the newest of the data; else the difference is told."""
     known = releases.load_releases()
     found = update.fetch_releases(known).releases
 
     def newest(among: tuple[Release, ...]) -> list[Release]:
-        return [release for release in among if release.distribution == releases.PLUGIN][-1:]
+        found = {release.distribution: release for release in among}
+        return [found[name] for name in releases.PLUGINS]
 
     changes = update.diff(newest(known), newest(found))
     assert not changes, f"{changes}run: {releases.REGENERATE}"

@@ -199,7 +199,7 @@ class TestWhatCounts:
         assert verdict(PLUGIN, [KNOWN[0], seen]) == Verdict(
             "unknown",
             "link",
-            "installs; not yet known is whether the plugin loads: "
+            "installs; not yet known is whether the plugin loads; "
             f"ran on a Mac, recorded, not counted: {WHY['virtual']}",
         )
 

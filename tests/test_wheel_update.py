@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix import releases, wheel_facts, wheel_update
+from metalmatrix.cell import Cell
 from metalmatrix.errors import IndexUnreachableError, MatrixError
 from metalmatrix.link import link_release
+from metalmatrix.observe import from_linked
 from metalmatrix.releases import Release
 from metalmatrix.wheel_facts import Facts, dump_facts, load_facts, parse_facts, to_json
+from metalmatrix.wheel_libraries import NoPluginError
 from metalmatrix.wheel_update import Reader, Reading, missing, regenerate
 from tests.fake_index import FakeIndex, FakeWheel
 from tests.file_server import FileServer
@@ -28,6 +31,7 @@ PYWRAP, CC, FRAMEWORK = (
     "libtensorflow_framework.2.dylib",
 )
 NEEDS = (SYSTEM, (f"@rpath/{CC}", "load"), (f"@rpath/{FRAMEWORK}", "load"))
+FLAT_BIND = (("_TF_NewStatus", -2, False),)
 FILLER = {"tensorflow/filler.bin": bytes(range(256)) * 2000}
 
 
@@ -62,7 +66,12 @@ def framework(version: str, python: str, *, log: bool = True, module: int = 0) -
     )
 
 
-def plugin(version: str, *binds: tuple[str, int, bool], library: bytes | None = None) -> FakeWheel:
+def plugin(
+    version: str,
+    *binds: tuple[str, int, bool],
+    library: bytes | None = None,
+    name: str = "tensorflow-metal",
+) -> FakeWheel:
     """A plugin that takes *binds*: flat (-2), or from the module (2)."""
     tiny = Tiny("bazel-out/p.dylib", (SYSTEM, (f"@rpath/{PYWRAP}", "load")), (), {"_TF_Own": (0, "")}, binds)
     files = {
@@ -70,7 +79,7 @@ def plugin(version: str, *binds: tuple[str, int, bool], library: bytes | None = 
         "tensorflow-plugins/tools/other.dylib": b"not opened",
         "tensorflow-plugins/filler.bin": bytes(range(256)) * 600,
     }
-    return FakeWheel("tensorflow-metal", version, "cp311-cp311-macosx_12_0_arm64", files=files)
+    return FakeWheel(name, version, "cp311-cp311-macosx_12_0_arm64", files=files)
 
 
 OLD = plugin(
@@ -146,6 +155,34 @@ def test_from_wheels_to_a_verdict(tmp_path: Path) -> None:
     assert len(told) == len(WHEELS)
 
 
+def test_any_plugin_with_wheels_is_read_and_linked_by_the_same_rules(tmp_path: Path) -> None:
+    """Another distribution's library gives link evidence of its own, and only adds lines to the data."""
+    name = "tensorflow-metal-plugin"
+    small = FakeWheel(
+        name,
+        "0.5.0",
+        "cp311-cp311-macosx_12_0_arm64",
+        files={"tensorflow-plugins/own.dylib": Tiny("@rpath/own", (SYSTEM,), binds=FLAT_BIND).build()},
+    )
+    same_version = plugin("1.0.0", ("_TF_Other", -2, False), name=name)
+    wheels = (*WHEELS, small, same_version)
+    assert len(small.content) < releases.BINARIES_FROM
+    order = [item[1].file for item in missing(Facts(), published(*wheels))]
+    assert order[:4] == [OLD.file, NEW.file, small.file, same_version.file]
+    facts = read(tmp_path / "a", *wheels)[0].facts
+    assert [symbol.name for symbol in facts.symbols][-1] == "_TF_Other"
+    found = link_release(facts, "3.11", "2.17.0", "0.5.0", plugin_distribution=name)
+    assert (found.outcome, found.plugin) == ("ok", "tensorflow-plugins/own.dylib")
+    cell = Cell("3.11", "2.17.0", "1.0.0", "tensorflow", name)
+    linked = from_linked(cell, facts)
+    assert linked is not None
+    assert linked.outcome == "fails"
+    assert linked.message.startswith("symbol not found in flat namespace '_TF_Other'")
+    metal = from_linked(replace(cell, plugin_distribution="tensorflow-metal"), facts)
+    assert metal is not None
+    assert metal.outcome == "ok"
+
+
 def test_shared_libraries_are_read_once(tmp_path: Path) -> None:
     """The second wheel of a release costs its directory and its own module, and no filler is ever read."""
     first, _ = read(tmp_path / "a", OLD, NEW, WHEELS[2])
@@ -198,7 +235,7 @@ def test_new_lines_only(tmp_path: Path) -> None:
         (plugin("1.2.0", library=Tiny(binds=(("_x", 7, False),)).build()), "dependency 7"),
         (
             FakeWheel("tensorflow-metal", "1.2.0", "cp311-cp311-macosx_12_0_arm64", files=FILLER),
-            "0 libraries",
+            "it is no plugin",
         ),
         (
             FakeWheel("tensorflow", "2.19.0", "cp311-cp311-macosx_12_0_arm64", files=FILLER),
@@ -213,6 +250,22 @@ def test_a_wheel_that_cannot_be_read(wheel: FakeWheel, words: str, tmp_path: Pat
     assert words in str(reading.failed[wheel.file])
     assert len(reading.facts.wheels) == 3
     assert "_x" not in {symbol.name for symbol in reading.facts.symbols}
+
+
+def test_a_wheel_that_installs_no_plugin_is_an_error_with_a_name(tmp_path: Path) -> None:
+    """Of a distribution that turns out to be no plugin nothing is kept, and its cells are *unknown*."""
+    wheel = FakeWheel(
+        "tensorflow-metal-plugin", "1.0.0", "cp311-cp311-macosx_12_0_arm64", files={"a/b.dylib": b"x"}
+    )
+    told: list[str] = []
+    reading, _ = read(tmp_path, wheel, *WHEELS[:3], told=told)
+    assert type(reading.failed[wheel.file]) is NoPluginError
+    assert f"{wheel.file}: the wheel installs no library into tensorflow-plugins/: it is no plugin" in told
+    cell = Cell("3.11", "2.17.0", "1.0.0", "tensorflow", "tensorflow-metal-plugin")
+    linked = from_linked(cell, reading.facts)
+    assert linked is not None
+    assert linked.outcome == "unknown"
+    assert linked.message == "no wheel of tensorflow-metal-plugin 1.0.0 for Python 3.11 is known"
 
 
 def test_from_the_index_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
