@@ -320,7 +320,7 @@ def _failed(result: CheckResult) -> bool:
 
 
 def _update(options: argparse.Namespace) -> int:
-    from metalmatrix import answer_update, wheel_update  # noqa: PLC0415
+    from metalmatrix import answer_update, history, wheel_update  # noqa: PLC0415
     from metalmatrix.matrix_file import load  # noqa: PLC0415
     from metalmatrix.update import main as update  # noqa: PLC0415
     from metalmatrix.wheel_facts import load_facts  # noqa: PLC0415
@@ -328,6 +328,7 @@ def _update(options: argparse.Namespace) -> int:
     code = update(force=options.force)
     before = load_facts()
     sys.stdout.write(wheel_update.diff(before, wheel_update.regenerate(_tell, force=options.force).facts))
+    history.read_anew()
     matrix = load()
     sys.stdout.write(answer_update.regenerate(matrix.as_of, matrix.cells, _tell, force=options.force))
     return code

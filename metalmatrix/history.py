@@ -50,3 +50,10 @@ def cells() -> tuple[Cell, ...]:
         for plugin_name, plugin in plugins()
         for python in pythons()
     )
+
+
+def read_anew() -> None:
+    """Forget what was read of the data: it has been written since."""
+    releases.read_anew()
+    for cached in (load_facts, pythons, frameworks, plugins, cells):
+        cached.cache_clear()

@@ -197,6 +197,12 @@ def _by_distribution() -> dict[str, Mapping[str, Release]]:
     return {name: MappingProxyType(releases) for name, releases in found.items()}
 
 
+def read_anew() -> None:
+    """Forget what was read of the data file: it has been written since."""
+    for cached in (load_releases, read_on, _by_distribution):
+        cached.cache_clear()
+
+
 def published(distribution: str) -> Mapping[str, Release]:
     """The known releases of *distribution* by version, ascending; none for a name that is not kept."""
     return _by_distribution().get(distribution, MappingProxyType({}))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from metalmatrix import history, matrix_file, releases
+from metalmatrix import history, matrix_file, releases, wheel_facts
 from metalmatrix.cell import NO_PLUGIN, Cell
 from metalmatrix.compiled import sdist_of
 from metalmatrix.wheel_facts import load_facts
@@ -51,6 +51,24 @@ def test_versions_ascend() -> None:
 def test_the_matrix_is_a_part_of_it(cell: Cell) -> None:
     """What is run is a part of what was published."""
     assert cell in history.cells()
+
+
+def test_what_was_written_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an update the history has what the update wrote, in the same process."""
+    before = history.cells()
+    text = wheel_facts.DATA.read_text(encoding="utf-8")
+    fewer = tmp_path / "wheels.jsonl"
+    fewer.write_text("".join(line for line in text.splitlines(keepends=True) if "cp39-" not in line), "utf-8")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(wheel_facts, "DATA", fewer)
+            assert history.cells() == before
+            history.read_anew()
+            assert "3.9" not in history.pythons()
+            assert len(history.cells()) < len(before)
+    finally:
+        history.read_anew()
+    assert history.cells() == before
 
 
 def test_the_whole_history_is_known_offline() -> None:
