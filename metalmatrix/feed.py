@@ -22,6 +22,7 @@ def render(report: Report) -> dict[str, Any]:
         "hosts": list(report.hosts),
         "missing": list(report.missing),
         "problems": list(report.problems),
+        "score": report.score,
         "excluded": [{"cell": cell.id, "reason": reason} for cell, reason in report.excluded],
         "cells": [
             {

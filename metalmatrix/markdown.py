@@ -38,7 +38,8 @@ def link(address: str, text: str = "") -> str:
 
 def render(report: Report) -> str:
     """The whole table as a Markdown document."""
-    return "\n".join([HEADER, "", *table(report), "", *_below(report)]) + "\n"
+    score = [escape(report.score), ""] if report.score else []
+    return "\n".join([HEADER, "", *table(report), "", *score, *_below(report)]) + "\n"
 
 
 def table(report: Report) -> Iterator[str]:

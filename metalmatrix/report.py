@@ -103,6 +103,7 @@ class Report:
         hosts: The hosts whose results are in it.
         missing: Cells that a run set out to do, and whose result is missing: it was cut off.
         problems: Result files that were set aside, with the reason.
+        score: How often what was foreseen was right, in a line.
     """
 
     as_of: dt.date
@@ -111,6 +112,7 @@ class Report:
     hosts: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    score: str = ""
 
 
 def cell_report(

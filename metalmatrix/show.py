@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from metalmatrix import accuracy, feed, markdown
+from metalmatrix.answers import answered_as_of
 from metalmatrix.errors import UsageError
+from metalmatrix.explain import Explainer
 from metalmatrix.files import write_atomic
 from metalmatrix.matrix_file import load
 from metalmatrix.neighbours import reported
 from metalmatrix.observe import from_linked
+from metalmatrix.plan import NOTHING_TO_INSTALL
 from metalmatrix.repairs import load_repairs
 from metalmatrix.report import build
 from metalmatrix.reports import load_reports
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from metalmatrix.score import Score
 
 
+NOT_RUN = "no run has it yet: `nox -s matrix`"
+
+
 def current_report(cell: Cell | None = None) -> Report:
     """The report of what is stored now, of the whole matrix or of one cell."""
     store, matrix = default_results(), load()
@@ -40,7 +46,25 @@ def current_report(cell: Cell | None = None) -> Report:
         only = {c.id for c in matrix.cells if (c.python, c.framework) == (cell.python, cell.framework)}
         matrix = replace(matrix, cells=(cell,))
     hosts = [store.load(host, only) for host in store.hosts()]
-    return build(matrix, hosts, load_repairs(), check_catalog(), store.lock, _linked, reported=_reported)
+    made = build(matrix, hosts, load_repairs(), check_catalog(), store.lock, _linked, reported=_reported)
+    return replace(_with_shipped(made), score="" if cell else current_score().line)
+
+
+def _with_shipped(report: Report) -> Report:
+    """The report; what no run has resolved is told by the answers that ship, if those are of its day."""
+    if report.as_of != answered_as_of():
+        return report
+    unresolved = [item for item in report.cells if not any(e.kind == "resolved" for e in item.evidence)]
+    known = Explainer(report.as_of).reports(item.cell for item in unresolved)
+    told = {
+        old.cell.id: replace(
+            new,
+            untested=NOTHING_TO_INSTALL if new.verdict.word == "not-installable" else NOT_RUN,
+            expect=old.expect,
+        )
+        for old, new in zip(unresolved, known, strict=True)
+    }
+    return replace(report, cells=tuple(told.get(item.cell.id, item) for item in report.cells))
 
 
 def _linked(cell: Cell) -> Evidence | None:

@@ -87,6 +87,8 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
                 yield Padding(Text(plain(note.source, 200), style="dim"), (0, 0, 0, 4))
             if note.command:
                 yield Padding(Text(note.command, style="dim"), (0, 0, 0, 4))
+    if report.score:
+        yield Text(f"\n{plain(report.score, 200)}")
     yield Text("\nAll evidence of a cell: nox -s explain -- ID")
 
 
