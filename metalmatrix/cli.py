@@ -322,13 +322,18 @@ def _failed(result: CheckResult) -> bool:
 def _update(options: argparse.Namespace) -> int:
     from metalmatrix import answer_update, history, wheel_update  # noqa: PLC0415
     from metalmatrix.matrix_file import load  # noqa: PLC0415
+    from metalmatrix.update import NOTHING_NEW  # noqa: PLC0415
     from metalmatrix.update import main as update  # noqa: PLC0415
     from metalmatrix.wheel_facts import load_facts  # noqa: PLC0415
 
+    say = sys.stdout.write
+    say("releases: ")
     code = update(force=options.force)
     before = load_facts()
-    sys.stdout.write(wheel_update.diff(before, wheel_update.regenerate(_tell, force=options.force).facts))
+    after = wheel_update.regenerate(_tell, force=options.force).facts
+    say(f"wheels: {wheel_update.diff(before, after) or NOTHING_NEW}")
     history.read_anew()
     matrix = load()
-    sys.stdout.write(answer_update.regenerate(matrix.as_of, matrix.cells, _tell, force=options.force))
+    changes = answer_update.regenerate(matrix.as_of, matrix.cells, _tell, force=options.force)
+    say(f"the resolver's answers, as of {matrix.as_of}: {changes or NOTHING_NEW}")
     return code

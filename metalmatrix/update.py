@@ -46,6 +46,7 @@ OLDEST_FRAMEWORK = Version("2.5.0")
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 """Where uv and pip are told their index, in the order in which they are asked."""
 
+NOTHING_NEW = "nothing new\n"
 TIMEOUT = 30.0
 """Seconds the index may be silent before it counts as out of reach."""
 
@@ -337,7 +338,7 @@ def main(*, force: bool, path: Path = releases.DATA) -> int:
         say(f"left out: {count} files ({reason})\n")
     changes = diff(known, found.releases)
     if not changes:
-        say("nothing new\n")
+        say(NOTHING_NEW)
         return 0
     say(changes)
     if force:

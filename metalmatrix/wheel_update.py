@@ -294,10 +294,11 @@ def regenerate(
         if not force:
             raise
     reading = Reader(facts, tell).read(missing(facts, known or releases.load_releases(), again=again))
-    tell(
-        f"{reading.wheels} wheels: {reading.bytes_read:,} of {reading.wheels_size:,} bytes in "
-        f"{reading.seconds:.0f} s, {reading.peak_memory >> 20} MiB of memory at most"
-    )
+    if reading.wheels:
+        tell(
+            f"{reading.wheels} wheels: {reading.bytes_read:,} of {reading.wheels_size:,} bytes in "
+            f"{reading.seconds:.0f} s, {reading.peak_memory >> 20} MiB of memory at most"
+        )
     if force and reading.facts != facts:
         write_atomic(path, wheel_facts.dump_facts(reading.facts))
     return reading
