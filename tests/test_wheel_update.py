@@ -287,8 +287,9 @@ def test_from_the_index_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         regenerate(told.append, force=True, path=path, known=known)
         assert path.read_text(encoding="utf-8") == text
     assert index.url not in text + "".join(told)
+    told.clear()
     assert regenerate(told.append, force=True, path=path, known=known).wheels == 0
-    assert told[-1].startswith("0 wheels: 0 of 0 bytes")
+    assert told == []
     with pytest.raises(IndexUnreachableError):
         regenerate(told.append, force=False, path=path, known=published(plugin("1.3.0")))
     path.write_text("damaged", encoding="utf-8")
