@@ -25,6 +25,7 @@ nox -s table                           what is known, without running anything
 nox -s explain -- 3.11 2.15.1 1.1.0    all evidence of a cell, and what to install
 nox -s static                          every published combination, without installing anything
 nox -s update                          what has been published since
+nox -s check -- --cell ID --only fit   one check alone, in an environment that is kept
 nox -s tests                           the project's own tests
 """
 
@@ -120,6 +121,12 @@ def table(session: nox.Session) -> None:
 def explain(session: nox.Session) -> None:
     """Say all that is known of cells, and what to install: -- 3.11 2.18 1.1.0, or ids [--json]."""
     call(session, "explain")
+
+
+@nox.session(venv_backend="none")
+def check(session: nox.Session) -> None:
+    """Run checks alone in a kept environment: -- --cell ID --only CHECK, or -- --python PATH."""
+    call(session, "check")
 
 
 @nox.session(venv_backend="none")

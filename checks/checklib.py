@@ -5,12 +5,17 @@ A check fills ``report.facts`` and returns; or it raises `Failed` (it ran, and t
 finding about the environment.  Runs on Python 3.8 and later with the standard library alone.
 """
 
+import contextlib
 import os
+import sys
 import sysconfig
 from importlib import metadata
 
 PLUGIN_FOLDER = "tensorflow-plugins"
 PLUGIN_VARIABLE = "TF_PLUGGABLE_DEVICE_LIBRARY_PATH"
+
+SEED = 0
+"""The seed of everything random in the checks; results record it."""
 
 
 class Failed(Exception):  # noqa: N818 - an outcome of a check, like the two below
@@ -44,6 +49,12 @@ class Report:
     def skip_part(self, sentence):
         """Records a part of the check that was not done, and why."""
         self.facts.setdefault("skipped_parts", []).append(sentence)
+
+    def note(self, sentence):
+        """Records what a user should know though nothing failed; it never changes a verdict."""
+        notes = self.facts.setdefault("notes", [])
+        if sentence not in notes:
+            notes.append(sentence)
 
 
 def version(distribution):
@@ -94,6 +105,30 @@ def device_of(variable):
     return (value() if callable(value) else value).device
 
 
+@contextlib.contextmanager
+def on_device_alone(tf, device):
+    """On ``device`` or not at all: soft placement would compute elsewhere, and unseen, what it cannot do."""
+    soft = tf.config.get_soft_device_placement()
+    tf.config.set_soft_device_placement(False)
+    try:
+        with tf.device(device):
+            yield
+    finally:
+        tf.config.set_soft_device_placement(soft)
+
+
+def leave_xla(model):
+    """``model``, told not to compile with XLA where Keras 3 would try that in vain.
+
+    Keras 3 turns XLA on wherever it can, and leaves it by itself on an Apple-silicon Mac with a GPU
+    (`model_supports_jit`).  No PluggableDevice has an XLA compiler, so elsewhere we leave it as Keras
+    does there.
+    """
+    if sys.platform != "darwin" and gpus() and any(plugins()) and (version("keras") or "").startswith("3."):
+        model.jit_compile = False
+    return model
+
+
 def largest_error(got, expected):
     """Largest absolute difference over the largest expected magnitude; None if shapes differ or NaN."""
     import numpy as np
@@ -124,8 +159,8 @@ def small_model():
     import numpy as np
     import tensorflow as tf
 
-    tf.random.set_seed(0)
-    random = np.random.RandomState(0)
+    tf.random.set_seed(SEED)
+    random = np.random.RandomState(SEED)
     inputs = random.rand(1000, 100).astype("float32")
     targets = inputs.mean(axis=1, keepdims=True) * 2
     layers = tf.keras.layers
@@ -135,4 +170,4 @@ def small_model():
         layers.Dense(1),
     ])  # fmt: skip
     model.compile(optimizer="adam", loss="mse")
-    return model, inputs, targets
+    return leave_xla(model), inputs, targets

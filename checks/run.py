@@ -20,7 +20,22 @@ import signal
 import sys
 import traceback
 
-ORDER = ("packages", "import", "device", "ops", "matmul", "fit", "save", "tensorboard", "memory-limit")
+# In the order of the stages, but for those that want a process of their own: they come last.
+ORDER = (
+    "packages",
+    "import",
+    "device",
+    "placement",
+    "ops",
+    "matmul",
+    "fit",
+    "save",
+    "tensorboard",
+    "speed",
+    "numerics",
+    "memory-limit",
+    "memory-growth",
+)
 
 LINE = 60000  # bytes; the supervisor throws away lines over 64 KiB
 STDERR = 2

@@ -64,6 +64,14 @@ def check_catalog() -> tuple[CheckInfo, ...]:
     return tuple(catalog)
 
 
+@cache
+def checks_seed() -> int:
+    """The seed of everything random in the checks."""
+    seed = _constants(checks_dir() / "checklib.py")[0].get("SEED")
+    assert isinstance(seed, int)  # noqa: S101 - our own file; a test reads it
+    return seed
+
+
 def checks_digest() -> str:
     """SHA-256 over the names and sources of the checks, in hexadecimal: results are good for these."""
     digest = hashlib.sha256()

@@ -5,163 +5,31 @@ With ``--json``, standard output is JSON alone; progress and errors go to standa
 
 from __future__ import annotations
 
-import argparse
-import datetime as dt
 import json
 import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import metalmatrix
+from metalmatrix.arguments import parser
 from metalmatrix.errors import IndexUnreachableError, MetalmatrixError, ToolMissingError, UsageError, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
 
     from metalmatrix.cell import Cell
+    from metalmatrix.evidence import Which
     from metalmatrix.explain import Explainer
     from metalmatrix.report import CellReport
     from metalmatrix.supervise import CheckResult
 
-CODES = """\
-exit codes:
-  0  it is done, whatever the table says      3  the package index could not be reached
-  1  a surprise: a cell is not what matrix.toml expects   4  a result file is damaged, or newer than this
-  2  the command line or matrix.toml is wrong  5  a program that is needed is not on this machine
-"""
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m metalmatrix",
-        description=metalmatrix.__doc__.partition("\n")[0] if metalmatrix.__doc__ else "",
-        epilog=CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"metalmatrix {metalmatrix.__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="NAME", required=True)
-
-    def add(
-        name: str, run: Callable[[argparse.Namespace], int], summary: str, examples: str
-    ) -> argparse.ArgumentParser:
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=summary,
-            epilog=f"examples:\n{examples}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        command.set_defaults(run=run)
-        return command
-
-    matrix = add(
-        "matrix",
-        _matrix,
-        "Run cells one after the other, then show the table.",
-        """\
-  python -m metalmatrix matrix                              every cell
-  python -m metalmatrix matrix 'py3.11-tf2.15.1-*'          those of a pattern
-  python -m metalmatrix matrix py3.9-tf2.12.0-metal0.8.0 --fresh --keep
-nox -s matrix -j 2 does the same with two at a time.""",
-    )
-    matrix.add_argument(
-        "cells", nargs="*", metavar="CELL", help="ids or patterns; every cell if none is given"
-    )
-    matrix.add_argument("--fresh", action="store_true", help="ask and run again what is known already")
-    matrix.add_argument("--keep", action="store_true", help="leave the environments where they are")
-    matrix.add_argument(
-        "--plain", action="store_true", help="on a Mac, run the plain set instead of the pinned one"
-    )
-
-    table = add(
-        "table",
-        _table,
-        "Show what is known, and write site/compat.json and site/compat.md.",
-        """\
-  python -m metalmatrix table
-  python -m metalmatrix table --json""",
-    )
-
-    explain = add(
-        "explain",
-        _explain,
-        "Say all that is known of cells, in the matrix or not, and what to install instead.",
-        """\
-  python -m metalmatrix explain 3.11 2.18 1.1.0             Python, TensorFlow, plugin, in any order
-  python -m metalmatrix explain tensorflow==2.18.0 nometal  what is not named is all there is
-  python -m metalmatrix explain py3.11-tf2.15.1-metal1.1.0
-  python -m metalmatrix explain 'py3.11-tf2.1[56]*' --json
-The JSON of up to 20 cells also has the nearest that are better, and the commands to install one.""",
-    )
-    explain.add_argument(
-        "cells",
-        nargs="+",
-        metavar="WORD",
-        help="ids, patterns of ids in quotes, or loose words, like 3.11 tf2.18 metal1.1.0",
-    )
-
-    static = add(
-        "static",
-        _static,
-        "Give every published combination its verdict, on any machine, without installing anything.",
-        """\
-  python -m metalmatrix static                              the whole history, offline
-  python -m metalmatrix static --json
-  python -m metalmatrix static --as-of 2026-10-01           as of another day: asks the resolver""",
-    )
-    static.add_argument(
-        "--as-of", type=_day, metavar="DAY", help="the last day whose uploads count; as shipped if not given"
-    )
-    static.add_argument("--fresh", action="store_true", help="ask the resolver again what is known already")
-
-    accuracy = add(
-        "accuracy",
-        _accuracy,
-        "Say how often `linked` was right, and what each public report does to which verdicts.",
-        """\
-  python -m metalmatrix accuracy
-  python -m metalmatrix accuracy --write                    write docs/accuracy.md
-  python -m metalmatrix accuracy --json""",
-    )
-    accuracy.add_argument("--write", action="store_true", help="write docs/accuracy.md of this clone")
-
-    check = add(
-        "check",
-        _check,
-        "Run the checks in an environment that exists already.",
-        """\
-  python -m metalmatrix check --python .venv/bin/python
-  python -m metalmatrix check --python .venv/bin/python --only import --only fit --json""",
-    )
-    check.add_argument(
-        "--python", type=Path, required=True, metavar="PATH", help="the environment's interpreter"
-    )
-    check.add_argument(
-        "--only", action="append", metavar="CHECK", help="one check; may be given more than once"
-    )
-
-    update = add(
-        "update",
-        _update,
-        "Show what has been published since, as a diff of the data.",
-        """\
-  python -m metalmatrix update
-  python -m metalmatrix update --force                      write it""",
-    )
-    update.add_argument("--force", action="store_true", help="write the data")
-
-    for command in (matrix, table, explain, static, accuracy, check):
-        command.add_argument("--json", action="store_true", help="print JSON alone on standard output")
-    return parser
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        return _COMMANDS[options.command](options)
     except MetalmatrixError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command line's own voice
         return error.exit_code
@@ -282,13 +150,6 @@ def _reached(explainer: Explainer) -> int:
     return 0
 
 
-def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day: write it like 2026-11-20") from error
-
-
 def _accuracy(options: argparse.Namespace) -> int:
     from metalmatrix.show import accuracy_page, current_score, write_accuracy  # noqa: PLC0415
 
@@ -302,16 +163,36 @@ def _accuracy(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from metalmatrix import alone  # noqa: PLC0415
+    from metalmatrix.checklist import checks_seed  # noqa: PLC0415
     from metalmatrix.matrix_file import load  # noqa: PLC0415
-    from metalmatrix.supervise import run_checks  # noqa: PLC0415
 
-    results = run_checks(options.python, load().limits, options.only, _tell)
+    limits = load().limits
+    which: Which = "plain" if options.plain else "pinned"
+    if options.cell:
+        from metalmatrix.cell import Cell  # noqa: PLC0415
+        from metalmatrix.run import default_results  # noqa: PLC0415
+
+        cell = Cell.parse(options.cell)
+        results = alone.run_alone(cell, which, default_results(), limits, options.only, _tell)
+    else:
+        from metalmatrix.supervise import run_checks  # noqa: PLC0415
+
+        results = run_checks(options.python, limits, options.only, _tell)
+
+    def again(check: str) -> str:
+        if options.cell:
+            return alone.command(options.cell, check, which)
+        return alone.command_in(options.python, check)
+
     if options.json:
-        _print_json([asdict(result) for result in results])
+        more = {"limits": asdict(limits), "seed": checks_seed()}
+        failed = {result.check: {"alone": again(result.check)} for result in results if _failed(result)}
+        _print_json([asdict(result) | more | failed.get(result.check, {}) for result in results])
     else:
         from metalmatrix.terminal import print_checks  # noqa: PLC0415
 
-        print_checks(results)
+        print_checks(results, again)
     return int(any(_failed(result) for result in results))
 
 
@@ -337,3 +218,14 @@ def _update(options: argparse.Namespace) -> int:
     changes = answer_update.regenerate(matrix.as_of, matrix.cells, _tell, force=options.force)
     say(f"the resolver's answers, as of {matrix.as_of}: {changes or NOTHING_NEW}")
     return code
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "matrix": _matrix,
+    "table": _table,
+    "explain": _explain,
+    "static": _static,
+    "accuracy": _accuracy,
+    "check": _check,
+    "update": _update,
+}

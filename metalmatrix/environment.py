@@ -67,13 +67,14 @@ class Environment:
 
 
 @contextlib.contextmanager
-def environment(name: str, python: Path, *, keep: bool = False) -> Iterator[Environment]:
-    """An empty virtual environment of *python*, for as long as the context lasts.
+def environment(name: str, python: Path, *, keep: bool = False, reuse: bool = False) -> Iterator[Environment]:
+    """A virtual environment of *python*, empty unless it is reused, for as long as the context lasts.
 
     Args:
         name: A cell's id; two runs of one cell wait for each other.
         python: The interpreter to make it of.
         keep: Leave the environment where it is, to be looked at.
+        reuse: Take the one that was kept, if there is one.
 
     Raises:
         ToolMissingError: The interpreter cannot make one.
@@ -83,10 +84,11 @@ def environment(name: str, python: Path, *, keep: bool = False) -> Iterator[Envi
     sweep(root)
     folder = root / name
     with FileLock(root / f"{name}.lock"):
-        shutil.rmtree(folder, ignore_errors=True)
-        said = run_uv(["venv", str(folder), "--python", str(python), "--quiet", "--no-project"])
-        if said.code != 0:
-            raise ToolMissingError(f"no environment could be made with {python.name}: {reason(said.err)}")
+        if not (reuse and (folder / "KEPT").exists()):
+            shutil.rmtree(folder, ignore_errors=True)
+            said = run_uv(["venv", str(folder), "--python", str(python), "--quiet", "--no-project"])
+            if said.code != 0:
+                raise ToolMissingError(f"no environment could be made with {python.name}: {reason(said.err)}")
         try:
             yield Environment(folder)
         finally:

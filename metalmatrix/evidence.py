@@ -40,6 +40,8 @@ class Evidence:
         blame: Of a refusal to resolve, the package that has no fitting wheel or version.
         run: Whether it is the record of a run of the checks, on the host that is the source.
         uncounted: Why it is recorded and not counted; empty where it counts.
+        check: The check that fails; empty unless one does.
+        notes: What the checks say that a user should know though it is no failure; no verdict depends on it.
     """
 
     kind: Kind
@@ -54,6 +56,8 @@ class Evidence:
     run: bool = False
     blame: str = ""
     uncounted: str = ""
+    check: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def told(self) -> str:
@@ -66,7 +70,7 @@ class Evidence:
             "kind": self.kind,
             "set": self.set,
             "outcome": self.outcome,
-            "message": self.told,
+            "message": "; noted: ".join([self.told, *self.notes]),
             "date": self.date,
             "source": self.source,
         }

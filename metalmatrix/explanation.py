@@ -244,6 +244,8 @@ def _known(report: CellReport) -> Iterator[TextLine]:
         about = f"{both} set{'s' if ' ' in both else ''}" if both else ""
         where = ", ".join(filter(None, [item.kind, about, item.date, item.source]))
         yield line(plain(where, _SOURCE), "dim", indent=4)
+        for note in item.notes:
+            yield line(f"Noted, which changes no verdict: {plain(note, _MESSAGE)}", indent=4)
     if len(groups) > _MOST_EVIDENCE:
         yield line(f"{len(groups) - _MOST_EVIDENCE} more: --json has them all", "dim", indent=2)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import Version
 
+from metalmatrix import alone
 from metalmatrix.plan import NOTHING_TO_INSTALL
 from metalmatrix.spans import runs
 from metalmatrix.verdict import SIGNS, VERDICTS
@@ -116,13 +117,14 @@ def sections(report: Report) -> list[Section]:
     """What stands below the table, empty sections left out."""
     found = [
         Section("Surprises", _notes(report, _surprise)),
-        Section("Why cells fail", _notes(report, _failure, "again", lambda item: item.verdict.source)),
+        Section("Why cells fail", _notes(report, _failure, "pinned", lambda item: item.verdict.source)),
         Section(
             "Plain installs that break, where the pins mend it",
-            _notes(report, _plain_failure, "again", lambda item: item.plain.source),
+            _notes(report, _plain_failure, "plain", lambda item: item.plain.source),
         ),
         Section("Runs of the checks, pinned sets", _notes(report, lambda item: _runs(item, "pinned"))),
         Section("Runs of the checks, plain sets", _notes(report, lambda item: _runs(item, "plain"))),
+        Section("Notes of the checks, which change no verdict", _remarks(report)),
         Section("Why cells are unknown", _notes(report, _unknown)),
         Section("Not run, and why", _notes(report, _not_run)),
         Section("Left out", tuple(Note(cell.id, reason) for cell, reason in report.excluded)),
@@ -155,7 +157,7 @@ def short(message: str, limit: int = 160) -> str:
 def _notes(
     report: Report,
     said: Callable[[CellReport], str],
-    command: Literal["", "again"] = "",
+    failed: Which | Literal[""] = "",
     source: Callable[[CellReport], str] = lambda _: "",
 ) -> tuple[Note, ...]:
     """What *said* gives for each cell, cells of which the same is said, by the same source, together."""
@@ -164,15 +166,29 @@ def _notes(
         if text := said(item):
             texts.setdefault((text, source(item)), []).append(item)
     return tuple(
-        Note(_span(items), text, _again(items[0]) if command else "", address)
+        Note(_span(items), text, _again(items[0], failed) if failed else "", address)
         for (text, address), items in texts.items()
     )
 
 
-def _again(item: CellReport) -> str:
-    """The command that shows a failure again: a run with its environment kept, or the resolver's answer."""
-    if item.verdict.word == "not-installable" or item.verdict.stage == "link" or item.verdict.source:
+def _remarks(report: Report) -> tuple[Note, ...]:
+    """What the checks noted of pinned sets, cells of which the same is noted together."""
+    texts: dict[str, list[CellReport]] = {}
+    for item in report.cells:
+        found = [f"{note} ({e.kind})" for e in item.evidence if e.set == "pinned" for note in e.notes]
+        for text in dict.fromkeys(found):
+            texts.setdefault(text, []).append(item)
+    return tuple(Note(_span(items), short(text, 400)) for text, items in texts.items())
+
+
+def _again(item: CellReport, which: Which) -> str:
+    """The command that shows a failure again: its check alone, a whole run, or the resolver's answer."""
+    verdict = item.verdict if which == "pinned" else item.plain
+    if verdict.word == "not-installable" or verdict.stage == "link" or verdict.source:
         return f"nox -s explain -- {item.cell.id}"
+    checks = [e.check for e in item.evidence if e.check and e.set == which and e.message == verdict.message]
+    if checks:
+        return alone.command(item.cell.id, checks[0], which)
     return f'nox -s "matrix({item.cell.id})" -- --fresh --keep'
 
 

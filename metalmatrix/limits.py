@@ -17,10 +17,14 @@ class Limits:
         seconds: Wall-clock seconds a check may run before it is killed.
         memory_mb: Resident megabytes (MiB) the process of a check may hold before it is killed.
         device_memory_mb: Megabytes (MiB) of the logical device that the ``memory-limit`` check asks for.
+        speed_ratio: How fast the GPU must be, as a multiple of the CPU's speed, to pass the ``speed`` check.
         tolerance: Largest error by dtype name (``float32``), relative to the largest expected magnitude.
     """
 
     seconds: float = 180
     memory_mb: int = 8192
-    device_memory_mb: int = 4096
-    tolerance: Mapping[str, float] = field(default_factory=lambda: {"float32": 1e-5, "float64": 1e-12})
+    device_memory_mb: int = 256
+    speed_ratio: float = 0.15
+    tolerance: Mapping[str, float] = field(
+        default_factory=lambda: {"float32": 1e-5, "float64": 1e-12, "float16": 1e-2, "bfloat16": 8e-2}
+    )

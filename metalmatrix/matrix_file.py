@@ -323,6 +323,7 @@ class _Reader:
             seconds=values.get("seconds", default.seconds),
             memory_mb=values.get("memory-mb", default.memory_mb),
             device_memory_mb=values.get("device-memory-mb", default.device_memory_mb),
+            speed_ratio=values.get("speed-ratio", default.speed_ratio),
             tolerance={dtype: values.get(dtype, largest) for dtype, largest in default.tolerance.items()},
         )
 

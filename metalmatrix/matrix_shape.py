@@ -25,8 +25,14 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "exclude": {"cell": str, "reason": str},
     "include": {"cell": str, "reason": str},
     "expect": {"cell": str, "verdict": str, "note": str, "url": str},
-    "limits": {"seconds": _NUMBER, "memory-mb": int, "device-memory-mb": int, "tolerance": dict},
-    "limits.tolerance": {"float32": _NUMBER, "float64": _NUMBER},
+    "limits": {
+        "seconds": _NUMBER,
+        "memory-mb": int,
+        "device-memory-mb": int,
+        "speed-ratio": _NUMBER,
+        "tolerance": dict,
+    },
+    "limits.tolerance": dict.fromkeys(("float32", "float64", "float16", "bfloat16"), _NUMBER),
     "rehearse": {"per": str, "stand-in": dict},
     "rehearse.stand-in": dict.fromkeys(("linux-x86_64", "linux-aarch64", "macos-x86_64"), str),
 }

@@ -186,6 +186,7 @@ def from_run(run: Run, which: Which, host: str, reasons: Iterable[Reason] = ()) 
         # A full disk or a broken download says nothing of the cell, and may have passed tomorrow.
         return Evidence(run.kind, which, "unknown", run.failure, day, host, run=True)
     failed = [check for check in run.checks if check.outcome == "failed"]
+    notes = tuple(f"{check.check}: {note}" for check in run.checks for note in check.notes)
     if not failed:
         names = {
             outcome: [c for c in run.checks if c.outcome == outcome] for outcome in ("passed", "skipped")
@@ -206,6 +207,7 @@ def from_run(run: Run, which: Which, host: str, reasons: Iterable[Reason] = ()) 
             run=True,
             portable=counts,
             uncounted=uncounted(reasons),
+            notes=notes,
         )
 
     def counts_for_a_mac(check: CheckResult) -> bool:
@@ -229,6 +231,8 @@ def from_run(run: Run, which: Which, host: str, reasons: Iterable[Reason] = ()) 
         run=True,
         portable=run.kind == "ran" or counts_for_a_mac(first),
         uncounted=uncounted(reasons, first),
+        check=first.check,
+        notes=notes,
     )
 
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from metalmatrix.evidence import Which
 
-SCHEMA = 1
+SCHEMA = 2
+"""2 added the limits and the seed of a run; a file of 1 is read as well."""
 PARTIAL = "0" * 16
 """The inputs of a record whose cell is still running: it counts, and its cell counts as missing."""
 SCHEMA_FILE = Path(__file__).parent / "data" / "result.schema.json"
@@ -73,6 +74,8 @@ class Run:
         checks: What came of each check.
         inputs: Names all it depends on: the lock, the checks, the limits and the host.
         conditions: What it was made under, on a Mac; None elsewhere, and in records of before.
+        limits: The limits of the checks, as `metalmatrix.limits.Limits`; None in a record of schema 1.
+        seed: The seed of everything random in the checks; None in a record of schema 1.
     """
 
     kind: Literal["rehearsed", "ran"]
@@ -83,6 +86,8 @@ class Run:
     seconds: float
     checks: tuple[CheckResult, ...]
     conditions: Conditions | None = None
+    limits: Mapping[str, Any] | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -297,6 +302,8 @@ def parse_record(data: object) -> Record:
             f"it has schema {version}, newer than {SCHEMA}",
             _NEWER,
         )
+    if isinstance(data, dict) and version == 1 and version is not True:
+        data = _from_schema_1(data)
     try:
         error = next(iter(_validator().iter_errors(data)), None)
     except ValueError as problem:  # half a character, or nested deeper than it follows
@@ -309,6 +316,20 @@ def parse_record(data: object) -> Record:
         **{key: content[key] for key in ("cell", "as_of", "date", "inputs")},
         sets={which: _parse_set(content["sets"][which]) for which in SETS},
     )
+
+
+def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:
+    """The data as schema 2 has it; what is wrong with it stays wrong, for the validator to find."""
+
+    def newer(entry: object) -> object:
+        if not isinstance(entry, dict) or not isinstance(entry.get("run"), dict):
+            return entry
+        return {**entry, "run": {**entry["run"], "limits": None, "seed": None}}
+
+    sets = data.get("sets")
+    if isinstance(sets, dict):
+        sets = {which: newer(entry) for which, entry in sets.items()}
+    return {**data, "schema": 2, "sets": sets}
 
 
 def _parse_set(data: dict[str, Any]) -> SetRecord:

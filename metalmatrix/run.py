@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from metalmatrix import alone
 from metalmatrix.ask import UNREACHABLE
+from metalmatrix.checklist import checks_seed
 from metalmatrix.conditions import this_moment
 from metalmatrix.environment import Environment, InstallError, environment
 from metalmatrix.errors import IndexUnreachableError, ResultError, ToolMissingError
@@ -161,7 +163,9 @@ class Runner:
                 checks: tuple[CheckResult, ...] = ()
                 conditions = None
                 try:
-                    checks, conditions = self._checks(place, which, record.sets[which].environment or "")
+                    checks, conditions = self._checks(
+                        cell, place, which, record.sets[which].environment or ""
+                    )
                 except InstallError as error:
                     if error.unreachable:
                         raise IndexUnreachableError(str(error), AGAIN) from error
@@ -175,6 +179,8 @@ class Runner:
                     seconds=round(time.monotonic() - started, 1),
                     checks=checks,
                     conditions=conditions,
+                    limits=asdict(self.matrix.limits),
+                    seed=checks_seed(),
                 )
                 for reason in may_not_vote(self.host, run):
                     self.tell(f"{which}: recorded, not counted: {reason.sentence}")
@@ -183,7 +189,7 @@ class Runner:
         return record
 
     def _checks(
-        self, place: Environment, which: Which, digest: str
+        self, cell: Cell, place: Environment, which: Which, digest: str
     ) -> tuple[tuple[CheckResult, ...], Conditions | None]:
         """Install a lock and run the checks under it; what came of them, and what they were run under."""
         lock = self.store.lock(self.host.slug, digest)
@@ -192,8 +198,8 @@ class Runner:
         self.tell(f"{which}: installing {len(lock.packages)} packages")
         place.sync(lock)
         # A Mac's cells share one GPU: they install in parallel and measure one at a time.
-        alone = FileLock(cache_dir() / "gpu.lock") if self.host.is_apple_silicon else nullcontext()
-        with alone:
+        quiet = FileLock(cache_dir() / "gpu.lock") if self.host.is_apple_silicon else nullcontext()
+        with quiet:
             # Asked before the checks: pressure that they make themselves is theirs to answer for.
             conditions = self.conditions(place.python)
             checks = run_checks(
@@ -202,6 +208,9 @@ class Runner:
         for outcome in ("passed", "skipped", "failed"):
             if names := [check.check for check in checks if check.outcome == outcome]:
                 self.tell(f"{which}: {outcome}: {', '.join(names)}")
+        for check in checks:
+            if check.outcome == "failed":
+                self.tell(f"{which}: {check.check} alone: {alone.command(cell.id, check.check, which)}")
         return checks, conditions
 
     def _started(self, which: Which, line: str) -> None:

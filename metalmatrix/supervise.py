@@ -73,6 +73,12 @@ class CheckResult:
     facts: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the check noted: sentences for the user that change no verdict."""
+        found = self.facts.get("notes", ())
+        return tuple(note for note in found if isinstance(note, str)) if isinstance(found, list) else ()
+
 
 def run_checks(
     python: Path,

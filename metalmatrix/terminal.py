@@ -19,7 +19,7 @@ from metalmatrix.text import plain
 from metalmatrix.verdict import SIGNS, VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TextIO
 
     from rich.console import RenderableType
@@ -150,8 +150,16 @@ def _print_broken(out: Console, text: Text, indent: int, hang: int = 0) -> None:
         out.print(Text(" " * (indent + (hang if number else 0))) + part)
 
 
-def print_checks(results: Iterable[CheckResult], stream: TextIO | None = None) -> None:
-    """Print what came of each check, and the advice for those that failed."""
+def print_checks(
+    results: Iterable[CheckResult], again: Callable[[str], str], stream: TextIO | None = None
+) -> None:
+    """Print what came of each check; of those that failed, the advice and what runs them alone.
+
+    Args:
+        results: What came of each check.
+        again: Gives the command that runs one check, by its id.
+        stream: Where to print.
+    """
     out = console(stream)
     advice = {info.id: info.advice for info in check_catalog()}
     signs = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("-", "dim")}
@@ -165,8 +173,11 @@ def print_checks(results: Iterable[CheckResult], stream: TextIO | None = None) -
         )
         if result.message:
             out.print(Padding(Text(plain(result.message, 1000)), (0, 0, 0, 10)))
+        for note in result.notes:
+            out.print(Padding(Text(f"note: {plain(note, 1000)}"), (0, 0, 0, 10)))
         if result.outcome == "failed":
             out.print(Padding(Text(advice.get(result.check, ""), style="dim"), (0, 0, 0, 10)))
+            out.print(Text(f"          alone: {plain(again(result.check), 1000)}"), soft_wrap=True)
 
 
 def print_overview(found: Overview, as_of: str, stream: TextIO | None = None) -> None:

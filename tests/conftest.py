@@ -6,14 +6,18 @@ fails the tests that changed one: read the diff, then run pytest again.
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+from metalmatrix.checklist import checks_dir
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -39,3 +43,15 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == before, f"tests/golden/{name} differs; if that is meant: pytest --regold"
 
     return compare
+
+
+@pytest.fixture
+def load() -> Iterator[Callable[[str], Any]]:
+    """Imports modules of ``checks/`` as `run.py` does, and forgets them afterwards."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(checks_dir()))
+    yield importlib.import_module
+    sys.path.remove(str(checks_dir()))
+    for name in set(sys.modules) - before:
+        if (checks_dir() / f"{name}.py").exists():
+            del sys.modules[name]

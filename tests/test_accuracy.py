@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from metalmatrix import cli, show
 from metalmatrix.accuracy import HEADER, REGENERATE, render
+from metalmatrix.arguments import parser
 from metalmatrix.errors import UsageError
 from metalmatrix.report import cell_report
 from metalmatrix.reports import load_reports
@@ -48,7 +49,7 @@ def test_it_is_current() -> None:
 def test_it_begins_with_what_makes_it() -> None:
     """The first line is the command, and the command is understood."""
     assert page().startswith(f"<!-- made by `{REGENERATE}`; do not edit -->\n")
-    assert cli._parser().parse_args(REGENERATE.split()[3:]).write
+    assert parser().parse_args(REGENERATE.split()[3:]).write
 
 
 def test_every_observation_is_there_with_its_link() -> None:

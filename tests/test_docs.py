@@ -14,8 +14,9 @@ import sys
 import pytest
 
 from metalmatrix import markdown
+from metalmatrix.arguments import parser
 from metalmatrix.cell import Cell
-from metalmatrix.cli import _parser, main
+from metalmatrix.cli import main
 from metalmatrix.report import CellReport, Report
 from metalmatrix.verdict import Verdict
 from tests.clone import ROOT
@@ -58,11 +59,11 @@ def test_each_nox_command_of_the_documents_selects_sessions(command: str) -> Non
 @pytest.mark.parametrize("command", commands("metalmatrix"))
 def test_each_metalmatrix_command_of_the_documents_is_understood(command: str) -> None:
     """What a document tells to type is a command line that the program takes."""
-    assert _parser().parse_args(shlex.split(command)[1:])
+    assert parser().parse_args(shlex.split(command)[1:])
 
 
 def _subparsers() -> dict[str, argparse.ArgumentParser]:
-    (action,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (action,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
     return dict(action.choices)
 
 
@@ -73,7 +74,7 @@ def test_each_example_of_the_help_is_understood(name: str) -> None:
     examples = re.findall(r"python -m metalmatrix (.*?)(?:\s{3,}.*)?$", epilog, re.MULTILINE)
     assert examples
     for example in examples:
-        assert _parser().parse_args(shlex.split(example)).command == name
+        assert parser().parse_args(shlex.split(example)).command == name
 
 
 def _report() -> Report:

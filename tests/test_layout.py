@@ -229,6 +229,7 @@ class TestSections:
             "Plain installs that break, where the pins mend it",
             "Runs of the checks, pinned sets",
             "Runs of the checks, plain sets",
+            "Notes of the checks, which change no verdict",
             "Why cells are unknown",
             "Not run, and why",
             "Left out",

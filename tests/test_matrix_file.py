@@ -202,9 +202,10 @@ class TestReading:
     def test_limits_are_read(self) -> None:
         """Each limit of the file is the one that holds; a dtype that is left out keeps its tolerance."""
         text = (
-            "[limits]\nseconds = 1.5\nmemory-mb = 2\ndevice-memory-mb = 3\n[limits.tolerance]\nfloat32 = 1\n"
+            "[limits]\nseconds = 1.5\nmemory-mb = 2\ndevice-memory-mb = 3\nspeed-ratio = 0.5\n"
+            "[limits.tolerance]\nfloat32 = 1\n"
         )
-        assert parse(BASE + text).limits == Limits(1.5, 2, 3, {"float32": 1, "float64": 1e-12})
+        assert parse(BASE + text).limits == Limits(1.5, 2, 3, 0.5, {**Limits().tolerance, "float32": 1})
 
     def test_the_rehearsal_is_read(self) -> None:
         """How many rehearsals, and of what, is the file's to say."""
@@ -242,7 +243,7 @@ REFUSED = {
     ),
     "an unknown key of an expectation": declared(more=RULE + 'urls = ["x"]\n'),
     "an unknown limit": declared(more="[limits]\nminutes = 3\n"),
-    "an unknown dtype": declared(more="[limits.tolerance]\nfloat16 = 3\n"),
+    "an unknown dtype": declared(more="[limits.tolerance]\nfloat8 = 3\n"),
     "an unknown key of the rehearsal": declared(more='[rehearse]\nevery = "framework"\n'),
     "an unknown platform": declared(more='[rehearse.stand-in]\nlinux-x86-64 = "tensorflow-cpu"\n'),
     "no day": declared("as-of = 2026-11-20\n"),

@@ -101,6 +101,23 @@ class TestRun:
         told = from_run(run(degrades, PASSED[0]), "pinned", HOST)
         assert (told.stage, told.message, told.degrades) == ("fit", "save: off", True)
 
+    def test_notes_are_told_and_change_nothing(self) -> None:
+        """What a check noted goes with its name into the evidence, whether the run passed or failed."""
+        noted = replace(PASSED[0], facts={"notes": ["slower", 3, "no kernel"]})
+        odd = replace(PASSED[2], facts={"notes": "no list"})
+        plain_run, with_notes = run(PASSED[0], PASSED[2]), run(noted, odd)
+        told = from_run(with_notes, "pinned", HOST)
+        assert told.notes == ("import: slower", "import: no kernel")
+        assert replace(told, notes=()) == from_run(plain_run, "pinned", HOST)
+        assert from_run(run(noted, SIGSEGV), "pinned", HOST).notes == told.notes
+        noted_too = "noted: import: slower; noted: import: no kernel"
+        assert told.to_json()["message"] == f"passed: import, fit; {noted_too}"
+
+    def test_a_failure_names_the_check_to_run_again(self) -> None:
+        """The check that counts is there by itself, and nobody has to read it out of the message."""
+        assert from_run(run(SIGSEGV, PASSED[0]), "pinned", HOST).check == "device"
+        assert from_run(run(PASSED[0]), "pinned", HOST).check == ""
+
     def test_a_rehearsed_crash_is_not_portable(self) -> None:
         """It is recorded with its signal, and does not count for a Mac."""
         assert not from_run(run(SIGSEGV), "pinned", HOST).portable

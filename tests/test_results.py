@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from metalmatrix import results
 from metalmatrix.errors import ResultError
 from metalmatrix.host import Host
+from metalmatrix.limits import Limits
 from metalmatrix.results import PARTIAL, Record, Results, SetRecord, Store, dump_record, parse_record
 from metalmatrix.standin import Moved
 from tests.samples import CATALOG, DIGEST, LINUX, PASSED, QUIET, check, lock, ok, record, run
@@ -24,18 +25,22 @@ FULL = record(
     SetRecord(
         ok(),
         "a" * 16,
-        run=run(
-            *PASSED,
-            check(
-                "failed",
-                CATALOG[1],
-                how="signal",
-                message="it crashed",
-                signal="SIGSEGV",
-                tail="Fatal Python error\n",
-                facts={"gpus": ["x"], "nested": {"a": [None, 1.5, True]}},
+        run=replace(
+            run(
+                *PASSED,
+                check(
+                    "failed",
+                    CATALOG[1],
+                    how="signal",
+                    message="it crashed",
+                    signal="SIGSEGV",
+                    tail="Fatal Python error\n",
+                    facts={"gpus": ["x"], "nested": {"a": [None, 1.5, True]}},
+                ),
+                moved=(Moved("h5py", "3.1", "3.2"),),
             ),
-            moved=(Moved("h5py", "3.1", "3.2"),),
+            limits=asdict(Limits()),
+            seed=0,
             conditions=QUIET,
         ),
     ),
@@ -112,13 +117,38 @@ class TestSchema:
 
     def test_a_newer_file_is_refused_politely(self) -> None:
         """A record of a later schema is not guessed at, and the hint says how to read it."""
-        with pytest.raises(ResultError, match="it has schema 2, newer than 1") as caught:
-            parse_record(changed(("schema",), 2))
+        with pytest.raises(ResultError, match="it has schema 3, newer than 2") as caught:
+            parse_record(changed(("schema",), 3))
         assert "git pull" in caught.value.hint
+
+    def test_an_older_file_is_read(self) -> None:
+        """A record of schema 1 has neither limits nor seed, and is read as one that does not tell them."""
+        data = changed(("schema",), 1)
+        for key in ("limits", "seed"):
+            del data["sets"]["pinned"]["run"][key]
+        made = parse_record(data)
+        run_ = FULL.sets["pinned"].run
+        assert run_ is not None
+        older = replace(FULL.sets["pinned"], run=replace(run_, limits=None, seed=None))
+        assert made == replace(FULL, sets={**FULL.sets, "pinned": older})
+
+    @given(st.sampled_from(paths(plain_data())), JSON)
+    def test_a_damaged_older_file_is_read_or_refused(
+        self, path: tuple[str | int, ...], value: object
+    ) -> None:
+        """What is brought to the newer schema may be anything."""
+        data = changed(path, value)
+        if isinstance(data, dict):
+            data["schema"] = 1
+        try:
+            parse_record(data)
+        except ResultError:
+            return
 
     @pytest.mark.parametrize(
         ("path", "value"),
         [
+            (("sets", "pinned", "run", "seed"), "0"),
             (("schema",), 0),
             (("schema",), True),
             (("cell",), "../../etc/passwd"),
@@ -155,10 +185,10 @@ class TestSchema:
         assert told in {"/".join(map(str, path)), "/".join(map(str, path[:-1])) or "the file"}
 
     def test_nothing_can_be_left_out(self) -> None:
-        """Every key that is written is needed to read it again, those of the facts and `conditions` apart."""
+        """Every key that is written is needed to read it again; facts, limits and `conditions` apart."""
         keys = [path for path in paths(plain_data()) if path and isinstance(path[-1], str)]
         keys.remove(("sets", "pinned", "run", "conditions"))
-        for path in (path for path in keys if "facts" not in path[:-1]):
+        for path in (path for path in keys if not {"facts", "limits"} & set(path[:-1])):
             data = place = plain_data()
             for key in path[:-1]:
                 place = place[key]

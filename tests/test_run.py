@@ -151,10 +151,10 @@ def test_a_result_of_a_newer_metalmatrix_is_left_as_it_is(tmp_path: Path) -> Non
     run = runner(tmp_path, Options())
     path = tmp_path / "results" / MAC.slug / f"{CELL}.json"
     path.parent.mkdir(parents=True)
-    path.write_text('{"schema": 2}', encoding="utf-8")
+    path.write_text('{"schema": 3}', encoding="utf-8")
     with pytest.raises(ResultError, match="newer metalmatrix"):
         run.cell(run.matrix.cell(CELL), run.plan(lambda: run.matrix.cells))
-    assert path.read_text(encoding="utf-8") == '{"schema": 2}'
+    assert path.read_text(encoding="utf-8") == '{"schema": 3}'
 
 
 @pytest.mark.usefixtures("index")

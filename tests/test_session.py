@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -135,6 +136,34 @@ def test_a_second_run_runs_nothing_again(ran: tuple[Clone, int, str]) -> None:
     assert code == 0, output
     assert "0 runs of the checks to make" in output
     assert {path: path.read_bytes() for path in clone.root.glob("results/*/py*.json")} == before
+
+
+def test_a_failing_check_is_run_alone_by_the_command_that_is_told(ran: tuple[Clone, int, str]) -> None:
+    """The run and the table print a command; it makes an environment, keeps it, and shows the failure."""
+    clone, _, output = ran
+    command = f"nox -s check -- --cell {cell('2.15.0')} --only import"
+    assert f"import alone: {command}" in output
+    assert f"    {command}" in output[output.index("Why cells fail") :]
+    for _ in range(2):
+        code, told = clone.nox(*command.split()[1:], UV_OFFLINE="1")
+        assert code == 1
+        assert "it was built for another NumPy" in told
+        assert f"alone: {command}" in told
+    (kept,) = [line for line in told.splitlines() if "the environment is kept: " in line]
+    python = Path(kept.partition("kept: ")[2])
+    assert python.exists()
+    shutil.rmtree(python.parent.parent)  # the other tests look at what a run leaves behind
+
+
+def test_a_cell_without_a_result_cannot_be_run_alone(ran: tuple[Clone, int, str]) -> None:
+    """What to type first is told; so is why a set cannot be run here, and a damaged lock."""
+    clone, _, _ = ran
+    code, told = clone.metalmatrix("check", "--cell", "py3.11-tf2.16.2-nometal")
+    assert code == 2
+    assert 'nox -s "matrix(py3.11-tf2.16.2-nometal)"' in told
+    code, told = clone.metalmatrix("check", "--cell", "../../etc")
+    assert code == 2
+    assert "is not the id of a cell" in told
 
 
 def test_an_installation_that_failed_is_tried_again(ran: tuple[Clone, int, str]) -> None:

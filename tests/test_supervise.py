@@ -10,6 +10,7 @@ import textwrap
 import time
 import tracemalloc
 import venv
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -379,7 +380,7 @@ def test_what_is_printed_becomes_plain_text(environment: Environment) -> None:
 
 
 def test_a_gpu_gets_the_memory_limit_a_process_of_its_own(environment: Environment, tmp_path: Path) -> None:
-    """With a GPU the limit is set before anything touched it; the checks after it get another process."""
+    """With a GPU the limit is set before anything touched it, and a limit out of bounds is not tried."""
     python = environment("""
         with open(os.environ["FAKE_NOTES"], "a") as notes:
             notes.write("%d\\n" % os.getpid())
@@ -395,9 +396,11 @@ def test_a_gpu_gets_the_memory_limit_a_process_of_its_own(environment: Environme
         config.set_logical_device_configuration = staticmethod(configure)
         config.LogicalDeviceConfiguration = staticmethod(lambda memory_limit: memory_limit)
     """)
-    results, told = run(python, only=["import", "memory-limit", "tensorboard"])
+    limits = replace(QUICK, device_memory_mb=10**9)  # nothing so large is tried
+    results, told = run(python, limits, ["import", "tensorboard", "memory-limit"])
     limit = results["memory-limit"]
     assert limit.outcome == "passed"
+    assert "was not tried" in limit.facts["skipped_parts"][0]
     assert (limit.facts["before"], limit.facts["after_same"]) == ("accepted", "accepted")
     assert limit.facts["after_other"].startswith("RuntimeError: Virtual devices")
     assert processes(told) == 2
@@ -435,18 +438,22 @@ def test_what_cannot_be_run_says_what_to_type(tmp_path: Path) -> None:
 
 
 def test_the_catalog_names_every_check_with_its_advice() -> None:
-    """The catalog has the checks in the order of the stages, each with advice for the user."""
+    """The catalog has the checks in the order in which they run, each with advice for the user."""
     catalog = check_catalog()
     assert [(info.id, info.stage, info.weight) for info in catalog] == [
         ("packages", "import", "breaks"),
         ("import", "import", "breaks"),
         ("device", "device", "breaks"),
+        ("placement", "device", "breaks"),
         ("ops", "matmul", "breaks"),
         ("matmul", "matmul", "breaks"),
         ("fit", "fit", "breaks"),
         ("save", "fit", "degrades"),
         ("tensorboard", "fit", "degrades"),
+        ("speed", "fit", "degrades"),
+        ("numerics", "numerics", "degrades"),
         ("memory-limit", "memory-limit", "degrades"),
+        ("memory-growth", "memory-limit", "degrades"),
     ]
     assert all(len(info.advice) > 100 for info in catalog)
     modules = {path.stem for path in checks_dir().glob("check_*.py")}

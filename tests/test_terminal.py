@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,7 +86,8 @@ class TestTable:
 
     def test_a_command_to_copy_is_on_one_line(self) -> None:
         """What is to be typed is not broken by the width."""
-        assert '\n    nox -s "matrix(py3.11-tf2.14.0-nometal)" -- --fresh --keep' in shown(realistic())
+        command = "nox -s check -- --cell py3.11-tf2.14.0-nometal --only import --plain"
+        assert f"\n    {command} " in shown(realistic())
 
     def test_an_empty_report_is_no_error(self) -> None:
         """A matrix without cells shows an empty table."""
@@ -115,7 +117,13 @@ class TestChecks:
         info = check_catalog()[0]
         skipped = check("skipped", CATALOG[1], message="no GPU")
         print_checks(
-            [check("failed", info, how="exception", message="[red]no numpy"), skipped, PASSED[2]], stream
+            [
+                check("failed", info, how="exception", message="[red]no numpy"),
+                skipped,
+                replace(PASSED[2], facts={"notes": ["[b]slower"]}),
+            ],
+            lambda name: f"type {name} {'x' * 200}",
+            stream,
         )
         text = stream.getvalue()
         first, second, *_ = text.splitlines()
@@ -124,4 +132,5 @@ class TestChecks:
         assert words(info.advice) in words(text)
         assert words(text).count(words(info.advice)) == 1
         assert "- skipped device" in words(text)
-        assert "✓ passed fit 1.5 s A small Keras model trains" in words(text)
+        assert "✓ passed fit 1.5 s A small Keras model trains note: [b]slower" in words(text)
+        assert f"          alone: type {info.id} {'x' * 200}\n" in text  # to be copied: on one line
