@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from metalmatrix.cell import Cell
     from metalmatrix.lock import Lock
     from metalmatrix.question import Answer
+    from metalmatrix.record import Record, Resolved, Run
     from metalmatrix.repairs import Repair
     from metalmatrix.reports import Report
-    from metalmatrix.results import Record, Resolved, Results, Run
+    from metalmatrix.results import Results
     from metalmatrix.supervise import CheckInfo, CheckResult
     from metalmatrix.votes import Reason
     from metalmatrix.wheel_facts import Facts

@@ -19,7 +19,7 @@ from metalmatrix.evidence import SETS
 from metalmatrix.floor import macos_floor
 from metalmatrix.interpreters import find_python, how_to_install
 from metalmatrix.lock import digest_of
-from metalmatrix.results import Record, Resolved, SetRecord, dump_record, parse_record
+from metalmatrix.record import Record, Resolved, SetRecord, dump_record, parse_record
 from metalmatrix.standin import Moved, moved, stand_in_question
 from metalmatrix.supervise import checks_digest
 from metalmatrix.votes import worth_repeating

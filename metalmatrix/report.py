@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from metalmatrix.evidence import Evidence, Which
     from metalmatrix.lock import Lock
     from metalmatrix.matrix import Expect, Matrix
+    from metalmatrix.record import Record
     from metalmatrix.repairs import Repair
-    from metalmatrix.results import Record, Results
+    from metalmatrix.results import Results
     from metalmatrix.supervise import CheckInfo
 
 _FAILURES = ("degraded", "broken", "not-installable")

@@ -16,106 +16,23 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import metalmatrix
-from metalmatrix.conditions import Conditions
 from metalmatrix.errors import MetalmatrixError, ResultError
-from metalmatrix.evidence import SETS
 from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.host import Host
 from metalmatrix.lock import Lock
-from metalmatrix.standin import Moved
-from metalmatrix.supervise import CheckResult
+from metalmatrix.record import NEWER, SCHEMA, dump_record, parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
+    from pathlib import Path
 
     from metalmatrix.evidence import Which
+    from metalmatrix.record import Record, Run
 
-SCHEMA = 2
-"""2 added the limits and the seed of a run; a file of 1 is read as well."""
-PARTIAL = "0" * 16
-"""The inputs of a record whose cell is still running: it counts, and its cell counts as missing."""
-SCHEMA_FILE = Path(__file__).parent / "data" / "result.schema.json"
-_NEWER = "git pull, to read it with the newest metalmatrix"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """What the resolver said of one set, for macOS arm64; ``lock`` is a digest."""
-
-    outcome: Literal["ok", "fails", "unknown"]
-    message: str = ""
-    blame: str = ""
-    lock: str | None = None
-    macos: str | None = None
-    macos_by: str = ""
-
-    @property
-    def asked(self) -> bool:
-        """Whether the resolver could be asked: where an *unknown* is its answer, that names whom to blame."""
-        return self.outcome != "unknown" or bool(self.blame)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of the checks in one environment.
-
-    Attributes:
-        kind: ``ran`` on Apple silicon, ``rehearsed`` elsewhere.
-        date: When it ended, UTC.
-        failure: Why the environment could not be made; empty where it could.
-        moved: The pins that have no wheel for this platform.
-        seconds: Wall-clock seconds, the installation included.
-        checks: What came of each check.
-        inputs: Names all it depends on: the lock, the checks, the limits and the host.
-        conditions: What it was made under, on a Mac; None elsewhere, and in records of before.
-        limits: The limits of the checks, as `metalmatrix.limits.Limits`; None in a record of schema 1.
-        seed: The seed of everything random in the checks; None in a record of schema 1.
-    """
-
-    kind: Literal["rehearsed", "ran"]
-    inputs: str
-    date: str
-    failure: str
-    moved: tuple[Moved, ...]
-    seconds: float
-    checks: tuple[CheckResult, ...]
-    conditions: Conditions | None = None
-    limits: Mapping[str, Any] | None = None
-    seed: int | None = None
-
-
-@dataclass(frozen=True)
-class SetRecord:
-    """What one host knows of one set of a cell.
-
-    Attributes:
-        resolved: The resolver's answer.
-        environment: The digest of the lock that was, or would be, installed here.
-        untested: Why no checks ran for it.
-        run: The run, in the record of the cell that made it; other cells find it by ``environment``.
-    """
-
-    resolved: Resolved
-    environment: str | None = None
-    untested: str = ""
-    run: Run | None = None
-
-
-@dataclass(frozen=True)
-class Record:
-    """What one host knows of one cell; ``inputs`` names all that the result depends on, or is `PARTIAL`."""
-
-    cell: str
-    as_of: str
-    date: str
-    inputs: str
-    sets: Mapping[Which, SetRecord]
 
 
 @dataclass(frozen=True)
@@ -225,15 +142,15 @@ class Store:
         return record
 
     def write(self, host: Host, record: Record) -> None:
-        """Keep a record, and the facts of its host."""
+        """Keep a record, and the facts of its host; `ResultError` for one that could not be read again."""
+        data = dump_record(record)
+        parse_record(json.loads(json.dumps(data)))  # what cannot be read again is never written
         facts = self._path(host.slug, "host.json")
         if not facts.exists():
             write_atomic(facts, json.dumps(host.to_json(), indent=1, sort_keys=True) + "\n")
-        data = dump_record(record)
-        parse_record(json.loads(json.dumps(data)))  # what cannot be read again is never written
         path = self._path(host.slug, f"{record.cell}.json")
         if _schema_of(path) > SCHEMA:
-            raise ResultError(f"{path.name} is written by a newer metalmatrix, and is left as it is", _NEWER)
+            raise ResultError(f"{path.name} is written by a newer metalmatrix, and is left as it is", NEWER)
         write_atomic(
             path,
             json.dumps(data, indent=1, ensure_ascii=False) + "\n",
@@ -276,11 +193,6 @@ class Store:
         return self.root / host / name
 
 
-def dump_record(record: Record) -> dict[str, Any]:
-    """The record as the published schema has it."""
-    return {"schema": SCHEMA, "metalmatrix": metalmatrix.__version__, **asdict(record)}
-
-
 def _schema_of(path: Path) -> int:
     """The schema of the file that is there; 0 where there is none that can be read."""
     try:
@@ -288,62 +200,3 @@ def _schema_of(path: Path) -> int:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return 0
     return found if isinstance(found, int) else 0
-
-
-def parse_record(data: object) -> Record:
-    """The record in plain data.
-
-    Raises:
-        ResultError: It is written by a newer metalmatrix, or does not follow the schema.
-    """
-    version = data.get("schema") if isinstance(data, dict) else None
-    if isinstance(version, int) and version > SCHEMA:
-        raise ResultError(
-            f"it has schema {version}, newer than {SCHEMA}",
-            _NEWER,
-        )
-    if isinstance(data, dict) and version == 1 and version is not True:
-        data = _from_schema_1(data)
-    try:
-        error = next(iter(_validator().iter_errors(data)), None)
-    except ValueError as problem:  # half a character, or nested deeper than it follows
-        raise ResultError(f"it cannot be checked: {problem}") from problem
-    if error is not None:
-        where = "/".join(str(part)[:40] for part in error.instance_path) or "the file"
-        raise ResultError(f"{where}: {error.message[:200]}")
-    content = cast("dict[str, Any]", data)
-    return Record(
-        **{key: content[key] for key in ("cell", "as_of", "date", "inputs")},
-        sets={which: _parse_set(content["sets"][which]) for which in SETS},
-    )
-
-
-def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:
-    """The data as schema 2 has it; what is wrong with it stays wrong, for the validator to find."""
-
-    def newer(entry: object) -> object:
-        if not isinstance(entry, dict) or not isinstance(entry.get("run"), dict):
-            return entry
-        return {**entry, "run": {**entry["run"], "limits": None, "seed": None}}
-
-    sets = data.get("sets")
-    if isinstance(sets, dict):
-        sets = {which: newer(entry) for which, entry in sets.items()}
-    return {**data, "schema": 2, "sets": sets}
-
-
-def _parse_set(data: dict[str, Any]) -> SetRecord:
-    run = data["run"]
-    if run is not None:
-        moved = tuple(Moved(**item) for item in run["moved"])
-        checks = tuple(CheckResult(**check) for check in run["checks"])
-        conditions = Conditions(**run["conditions"]) if run.get("conditions") else None
-        run = Run(**{**run, "moved": moved, "checks": checks, "conditions": conditions})
-    return SetRecord(**{**data, "resolved": Resolved(**data["resolved"]), "run": run})
-
-
-@functools.cache
-def _validator() -> Any:  # noqa: ANN401 - the library's validator has no public type
-    from jsonschema_rs import validator_for  # noqa: PLC0415 - 50 ms that listing the sessions need not pay
-
-    return validator_for(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))

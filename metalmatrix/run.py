@@ -24,8 +24,9 @@ from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.host import this_host
 from metalmatrix.interpreters import find_python, how_to_install
 from metalmatrix.plan import Options, Planned, Planner, dump_plan, load_planned, now
+from metalmatrix.record import PARTIAL, Record, Run
 from metalmatrix.resolve import Resolver
-from metalmatrix.results import PARTIAL, Record, Run, Store
+from metalmatrix.results import Store
 from metalmatrix.run_name import plan_path
 from metalmatrix.supervise import run_checks
 from metalmatrix.votes import may_not_vote, worth_repeating

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from metalmatrix.evidence import Which
+    from metalmatrix.record import Run
     from metalmatrix.reports import Report
-    from metalmatrix.results import Results, Run
+    from metalmatrix.results import Results
     from metalmatrix.wheel_facts import Facts
 
 PAGE = "docs/accuracy.md"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from metalmatrix.host import Host
-    from metalmatrix.results import Run
+    from metalmatrix.record import Run
     from metalmatrix.supervise import CheckResult
 
 GPU_STAGES = ("device", "matmul", "fit", "memory-limit", "numerics")

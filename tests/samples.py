@@ -16,9 +16,10 @@ from metalmatrix.limits import Limits
 from metalmatrix.lock import Lock, Package, Wheel
 from metalmatrix.matrix import Expect, Matrix, Per, Rehearse
 from metalmatrix.observe import from_resolved
+from metalmatrix.record import Record, Resolved, Run, SetRecord
 from metalmatrix.repairs import Repair
 from metalmatrix.report import CellReport, Report, build, cell_report
-from metalmatrix.results import Record, Resolved, Results, Run, SetRecord
+from metalmatrix.results import Results
 from metalmatrix.supervise import CheckInfo, CheckResult
 from metalmatrix.wheel_facts import Facts
 

@@ -14,9 +14,10 @@ from metalmatrix import neighbours as near
 from metalmatrix.evidence import Evidence
 from metalmatrix.explanation import Explained, lines
 from metalmatrix.neighbours import Neighbour, Reported, rank, reported, summary
+from metalmatrix.record import SetRecord
 from metalmatrix.report import build, cell_report
 from metalmatrix.reports import OUTCOMES
-from metalmatrix.results import Results, SetRecord
+from metalmatrix.results import Results
 from metalmatrix.terminal import print_lines
 from metalmatrix.verdict import Verdict, verdict
 from metalmatrix.wheel_facts import load_facts

@@ -14,7 +14,8 @@ from metalmatrix.observe import (
     portable,
     with_repairs,
 )
-from metalmatrix.results import Resolved, Results, SetRecord
+from metalmatrix.record import Resolved, SetRecord
+from metalmatrix.results import Results
 from metalmatrix.standin import Moved
 from metalmatrix.verdict import verdict
 from metalmatrix.wheel_facts import load_facts

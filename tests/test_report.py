@@ -7,8 +7,9 @@ import pytest
 
 from metalmatrix.cell import Cell
 from metalmatrix.matrix import Expect
+from metalmatrix.record import Record, Resolved, SetRecord
 from metalmatrix.report import CellReport, Report, build, cell_report, counts
-from metalmatrix.results import Record, Resolved, Results, SetRecord
+from metalmatrix.results import Results
 from metalmatrix.verdict import Verdict
 from tests.samples import (
     CATALOG,

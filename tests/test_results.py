@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metalmatrix import results
+from metalmatrix import record as records
 from metalmatrix.errors import ResultError
 from metalmatrix.host import Host
 from metalmatrix.limits import Limits
-from metalmatrix.results import PARTIAL, Record, Results, SetRecord, Store, dump_record, parse_record
+from metalmatrix.record import PARTIAL, Record, SetRecord, dump_record, parse_record
+from metalmatrix.results import Results, Store
 from metalmatrix.standin import Moved
 from tests.samples import CATALOG, DIGEST, LINUX, PASSED, QUIET, check, lock, ok, record, run
 
@@ -45,7 +46,7 @@ FULL = record(
         ),
     ),
     SetRecord(
-        results.Resolved("fails", "no wheels", "numpy"), untested="there is no set of wheels to install"
+        records.Resolved("fails", "no wheels", "numpy"), untested="there is no set of wheels to install"
     ),
 )
 JSON = st.recursive(
@@ -236,8 +237,8 @@ class TestSchema:
 
     def test_the_schema_is_a_schema(self) -> None:
         """The published file names its version, and is strict at every level."""
-        text = results.SCHEMA_FILE.read_text(encoding="utf-8")
-        assert json.loads(text)["$id"] == f"metalmatrix/result/{results.SCHEMA}"
+        text = records.SCHEMA_FILE.read_text(encoding="utf-8")
+        assert json.loads(text)["$id"] == f"metalmatrix/result/{records.SCHEMA}"
         assert text.count('"properties": {') == text.count('"additionalProperties": false')
 
 

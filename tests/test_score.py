@@ -9,8 +9,9 @@ import pytest
 
 from metalmatrix.cell import Cell
 from metalmatrix.link import link_release
+from metalmatrix.record import SetRecord
 from metalmatrix.reports import CIRCUMSTANCES, OUTCOMES, load_reports
-from metalmatrix.results import Results, SetRecord
+from metalmatrix.results import Results
 from metalmatrix.score import Comparison, compare_report, compare_runs, score
 from metalmatrix.wheel_facts import Facts
 from tests.public import FACTS, SOUND, WORKS, public
