@@ -135,6 +135,9 @@ The JSON of up to 20 cells also has the nearest that are better, and the command
 
 def _day(text: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it like 2026-11-20") from error
+    if day > dt.datetime.now(dt.timezone.utc).date():
+        raise argparse.ArgumentTypeError(f"{text} is still to come: nothing is known of its uploads")
+    return day

@@ -175,6 +175,10 @@ def _sentence(report: CellReport) -> str:
             f"It is likely to work: it installs, {links}and nothing is known against it. The checks have not "
             "run on a Mac yet."
         )
+    if verdict.source:
+        how = "runs, and is wrong or slow" if verdict.word == "degraded" else f"fails at {verdict.stage}"
+        ran = any(item.kind == "ran" and item.run for item in report.evidence)
+        return f"Somebody reports that it {how}." + ("" if ran else " The checks have not run on a Mac yet.")
     if verdict.word == "degraded":
         return "It runs, but something is wrong or slow."
     if verdict.word == "broken":

@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from metalmatrix.compiled import sdist_of
 from metalmatrix.layout import grid
+from metalmatrix.releases import published
 from metalmatrix.report import counts
 from metalmatrix.verdict import VERDICTS
 
@@ -101,7 +102,14 @@ def _range(names: Sequence[str], prefix: str = "") -> str:
 
 def _refusal(item: CellReport) -> str:
     """Which of the two kinds of *no* it is: no wheel of the two themselves, or a dependency without one."""
-    blame = next((e.blame for e in item.evidence if e.stage == "resolve"), "")
+    blame, day = next(((e.blame, e.date) for e in item.evidence if e.stage == "resolve"), ("", ""))
+    versions = {
+        item.cell.distribution: item.cell.framework,
+        item.cell.plugin_distribution: item.cell.plugin,
+    }
+    release = published(blame).get(versions.get(blame, ""))
+    if release and release.uploaded > day:
+        return f"{blame} was uploaded after that day"
     if sdist_of(item.cell) and blame == item.cell.plugin_distribution:
         return f"{blame} does not take this Python"
     if blame in {item.cell.distribution, item.cell.plugin_distribution}:

@@ -54,6 +54,7 @@ class Resolver:
         self._known = {} if fresh else load_answers() if known is None else known
         self._answers: dict[Question, Answer] = {}
         self._cells: dict[tuple[Question, ...], Answer] = {}
+        self._asked = 0
         self._down = Answer("unknown")
 
     @property
@@ -150,7 +151,9 @@ class Resolver:
             ):
                 self._answers[question] = answer
                 if progress and (number % 10 == 0 or number == len(unasked)):
-                    progress(f"asked the resolver {number} of {len(unasked)} questions")
+                    done, total = self._asked + number, self._asked + len(unasked)
+                    progress(f"asked the resolver {done} of {total} questions")
+        self._asked += len(unasked)
 
     def _ask(self, question: Question) -> Answer:
         if self._down.unreachable:

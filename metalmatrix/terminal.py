@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 from typing import TYPE_CHECKING
@@ -34,8 +35,8 @@ WIDTH = 100
 _FRAMEWORK, _FIELD = 9, 17
 """Columns of the table: the first, and each other one, wide enough for `- not-installable`."""
 
-_RANGE = 17
-"""The history's first column, wide enough for a range of releases; a field of it has three less."""
+_RANGE, _SPAN = 20, 14
+"""Columns of the history: the first, wide enough for a range of release candidates, and each other one."""
 
 _NARROWEST = 20
 """Columns that a line of text has at least."""
@@ -52,6 +53,20 @@ _STYLES = {
 }
 
 
+_PLAINER = "metalmatrix.plainer"
+_PLAIN = {"✓": "v", "✗": "x", "─": "-", "…": "...", "·": "|"}
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    """What stands for a character that the stream does not know: no sign may turn into that of *unknown*."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(c, "?") for c in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_PLAINER, _plainer)
+
+
 def print_report(report: Report, stream: TextIO | None = None) -> None:
     """Print the table and what is said below it."""
     out = console(stream)
@@ -62,7 +77,7 @@ def console(stream: TextIO | None = None) -> Console:
     """A console no wider than `WIDTH`, and as wide where nobody is looking."""
     stream = stream or sys.stdout
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")  # the signs, on a terminal that has only ASCII
+        stream.reconfigure(errors=_PLAINER)
     made = Console(file=stream, highlight=False, markup=False, emoji=False)
     made.width = min(made.width, WIDTH) if made.is_terminal else WIDTH
     return made
@@ -184,12 +199,12 @@ def print_overview(found: Overview, as_of: str, stream: TextIO | None = None) ->
     """Print the whole history: a grid of signs and Pythons, and what it comes down to."""
     out = console(stream)
     out.print(Text(f"Every published combination, for macOS on arm64, as of {as_of}\n", style="bold"))
-    across = max(1, (out.width - _RANGE) // (_RANGE - 2))
+    across = max(1, (out.width - _RANGE) // (_SPAN + 1))
     for start in range(0, len(found.columns), across):
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
         table.add_column("framework", overflow="fold", width=_RANGE)
         for column in found.columns[start : start + across]:
-            table.add_column(column, overflow="fold", width=_RANGE - 3)
+            table.add_column(column, overflow="fold", width=_SPAN)
         for name, fields in found.rows:
             cells = [_signs(lines) for lines in fields[start : start + across]]
             table.add_row(Text(name, style="bold"), *cells)

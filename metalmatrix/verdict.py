@@ -46,6 +46,9 @@ class Verdict:
     source: str = ""
 
 
+_PASSED = "the checks passed on a Mac"
+
+
 def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -> Verdict:
     """What the evidence about one set of *cell* adds up to."""
     about = [item for item in evidence if item.set in {which, ""}]
@@ -56,19 +59,25 @@ def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -
     ran = [item for item in everywhere if not item.uncounted]
     if failure := _worst(ran):
         return _failed(failure)
+    reported = [item for item in about if item.kind == "reported"]
     if _first(ran, "ok"):
+        if told := _worst(reported):
+            # The checks need not hold what was reported: neither takes the other back.
+            return Verdict("degraded", told.stage, f"{_PASSED}; {told.message}", told.source)
         return Verdict("works", "", VERDICTS["works"])
     if not _first(resolved, "ok"):
         missing = _first(resolved, "unknown")
         return Verdict("unknown", "resolve", missing.message if missing else "it has not been resolved")
     linked = [item for item in about if item.kind == "linked"]
     rehearsed = [item for item in about if item.kind == "rehearsed" and item.portable]
-    reported = [item for item in about if item.kind == "reported"]
-    if failure := _worst([*linked, *reported, *rehearsed]):
+    loads = cell.plugin == NO_PLUGIN or _first(linked, "ok") is not None
+    failure = _worst([*linked, *reported, *rehearsed])
+    # That it runs, if badly, can be said by who ran it with the plugin, or where the plugin is known to load.
+    if failure and (loads or not failure.degrades or failure.kind == "reported"):
         return _failed(failure)
     why = next((item.uncounted for item in everywhere if item.uncounted), "")
     held_back = f"ran on a Mac, recorded, not counted: {why}" if why else ""
-    if cell.plugin != NO_PLUGIN and not _first(linked, "ok"):
+    if not loads:
         missing = _first(linked, "unknown")
         unknown = missing.message if missing else "installs; not yet known is whether the plugin loads"
         return Verdict("unknown", "link", f"{unknown}; {held_back or 'nobody ran it on a Mac'}")

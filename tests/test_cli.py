@@ -180,3 +180,11 @@ def test_help_names_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for word in ("matrix", "table", "explain", "check", "update", "surprise", "could not be reached"):
         assert word in out
+
+
+@pytest.mark.parametrize("day", ["tomorrow", "2031-01-01", "20", ""])
+def test_a_day_that_cannot_be_meant_is_refused(day: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is asked for a day that is none, or is still to come."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["static", "--as-of", day])
+    assert "--as-of" in capsys.readouterr().err

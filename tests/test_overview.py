@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,7 @@ def item(
     stage = "resolve" if blame else ""
     outcome = "fails" if blame else "ok"
     resolved = [
-        Evidence("resolved", which, outcome, f"no {blame}", "", "uv", stage, blame=blame)  # type: ignore[arg-type]
+        Evidence("resolved", which, outcome, f"no {blame}", "2026-11-20", "uv", stage, blame=blame)  # type: ignore[arg-type]
         for which in ("pinned", "plain")
     ]
     return cell_report(Cell.parse(name), [*resolved, *more], floor=None if blame else floor)
@@ -112,6 +113,26 @@ def test_what_it_comes_down_to() -> None:
         ("12.1", 1, "x 1 (built for 12.1, tagged 12.0)"),
         ("12.0", 8, "x 1 (tagged 12.0)"),
     )
+
+
+def test_what_came_later_is_no_missing_wheel() -> None:
+    """As of a day before the upload, the day is to blame and not the Python."""
+    made = item("py3.11-tf2.18.0-nometal", blame="tensorflow")
+    before = replace(made, evidence=tuple(replace(e, date="2024-01-01") for e in made.evidence))
+    assert overview([before]).refusals == (("tensorflow was uploaded after that day", 1),)
+    after = replace(made, evidence=tuple(replace(e, date="2026-11-20") for e in made.evidence))
+    assert overview([after]).refusals == (("tensorflow has no wheel for this Python", 1),)
+
+
+def test_no_sign_turns_into_that_of_unknown() -> None:
+    """A terminal that has only ASCII gets other signs: a question mark means unknown, and nothing else."""
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    print_overview(overview(ITEMS), "2026-11-20", out)
+    out.flush()
+    text = raw.getvalue().decode("ascii")
+    assert "x 3.10" in text
+    assert "?" not in text
 
 
 def test_nothing_gives_nothing() -> None:

@@ -216,3 +216,41 @@ class TestSurprise:
     def test_anything_else_is_one_in_either_direction(self, expected: str, actual: str) -> None:
         """Worse than expected is a surprise, and better is one too."""
         assert surprise(expected, actual)
+
+
+class TestReportsAndRuns:
+    """Neither a report nor a rehearsal says more, or less, than it saw."""
+
+    WRONG = evidence("reported", "fails", "numerics", degrades=True, set="", source="https://example.com/1")
+
+    def test_a_green_run_does_not_take_a_report_back(self) -> None:
+        """The checks need not hold what was reported: the cell is degraded, with the report's address."""
+        found = verdict(PLUGIN, [RESOLVED, LINKED, RAN, self.WRONG])
+        assert (found.word, found.stage, found.source) == ("degraded", "numerics", "https://example.com/1")
+        assert found.message.startswith("the checks passed on a Mac; ")
+        broken = evidence("reported", "fails", "fit", set="", source="https://example.com/2")
+        assert word(PLUGIN, RESOLVED, LINKED, RAN, broken) == "degraded"
+        assert word(PLUGIN, RESOLVED, LINKED, RAN, evidence("reported", "ok", set="")) == "works"
+
+    def test_a_failure_on_a_mac_comes_before_a_report(self) -> None:
+        """What was seen here is told first."""
+        failed = evidence("ran", "fails", "import")
+        assert verdict(PLUGIN, [RESOLVED, LINKED, failed, self.WRONG]) == Verdict(
+            "broken", "import", failed.message
+        )
+
+    def test_a_rehearsal_cannot_say_that_a_plugin_loads(self) -> None:
+        """A rehearsed failure that leaves the rest usable tells nothing of a plugin that may not load."""
+        tensorboard = evidence("rehearsed", "fails", "fit", degrades=True)
+        assert word(PLUGIN, RESOLVED, tensorboard) == "unknown"
+        assert verdict(PLUGIN, [RESOLVED, tensorboard]).stage == "link"
+        assert word(PLUGIN, RESOLVED, LINKED, tensorboard) == "degraded"
+        assert word(BARE, RESOLVED, tensorboard) == "degraded"
+
+    def test_what_breaks_breaks_whether_the_plugin_loads_or_not(self) -> None:
+        """A package that cannot be imported keeps TensorFlow from being imported, plugin or none."""
+        assert word(PLUGIN, RESOLVED, evidence("rehearsed", "fails", "import")) == "broken"
+
+    def test_somebody_who_ran_it_says_that_it_runs(self) -> None:
+        """A report of wrong numbers tells that the plugin was loaded."""
+        assert word(PLUGIN, RESOLVED, self.WRONG) == "degraded"
