@@ -186,5 +186,5 @@ def test_help_names_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_day_that_cannot_be_meant_is_refused(day: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is asked for a day that is none, or is still to come."""
     with pytest.raises(SystemExit, match="2"):
-        main(["static", "--as-of", day])
+        cli.main(["static", "--as-of", day])
     assert "--as-of" in capsys.readouterr().err
