@@ -24,6 +24,8 @@ nox -s matrix -p 3.11 -k "tf2_15"      some cells;  -- --fresh --keep --plain
 nox -s table                           what is known, without running anything
 nox -s explain -- 3.11 2.15.1 1.1.0    all evidence of a cell, and what to install
 nox -s static                          every published combination, without installing anything
+nox -s when -- py3.11-tf2.14.0-nometal    since when a plain install is broken, and by which upload
+nox -s repair -- py3.11-tf2.14.0-nometal  the bounds that mend it;  -- --check proves the known ones
 nox -s update                          what has been published since
 nox -s check -- --cell ID --only fit   one check alone, in an environment that is kept
 nox -s tests                           the project's own tests
@@ -133,6 +135,18 @@ def check(session: nox.Session) -> None:
 def static(session: nox.Session) -> None:
     """Give every published combination its verdict, offline, in seconds: -- --as-of 2026-10-01 --json."""
     call(session, "static")
+
+
+@nox.session(venv_backend="none")
+def when(session: nox.Session) -> None:
+    """Say since which day a plain install is broken, and by which upload: -- py3.11-tf2.14.0-nometal."""
+    call(session, "when")
+
+
+@nox.session(venv_backend="none")
+def repair(session: nox.Session) -> None:
+    """Find the bounds that mend a cell: -- py3.11-tf2.14.0-nometal --force; or -- --check."""
+    call(session, "repair")
 
 
 @nox.session

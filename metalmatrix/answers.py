@@ -165,6 +165,8 @@ def _pinned(requirement: str) -> tuple[str, Version]:
 def _cache_path(question: Question) -> Path:
     """The file is named by the question and the index that is set up."""
     asked = {**asdict(question), "as_of": question.as_of.isoformat()}
+    if not question.late:
+        del asked["late"]  # what was asked before there was such a thing is the same question
     key = digest_of([_CACHE_SCHEMA, MACOS_TARGET, asked, index_settings()])
     return cache_dir() / "answers" / f"{key}.json"
 

@@ -36,6 +36,8 @@ def ask(question: Question) -> Answer:
             arguments += ["--python-platform", "aarch64-apple-darwin"]
         # Uploads of the day itself count, and a day ends at the same moment everywhere.
         arguments += ["--python-version", question.python, "--exclude-newer", f"{question.as_of}T23:59:59Z"]
+        for late in question.late:
+            arguments += ["--exclude-newer-package", f"{late}T23:59:59Z"]
         said = run_uv(arguments, env={"MACOSX_DEPLOYMENT_TARGET": MACOS_TARGET})
         written = lock.read_text(encoding="utf-8") if said.code == 0 else ""
     if said.unreachable:

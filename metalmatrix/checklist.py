@@ -82,6 +82,36 @@ def checks_digest() -> str:
     return digest.hexdigest()
 
 
+@cache
+def check_digest(check: str) -> str:
+    """SHA-256 over the sources that decide what one check says: its own, and those that it imports.
+
+    ``run.py`` is not among them: it carries what is said, and says nothing itself.
+    """
+    digest = hashlib.sha256()
+    waiting, seen = [checks_dir() / f"check_{check.replace('-', '_')}.py"], set()
+    while waiting:
+        path = waiting.pop(0)
+        if path not in seen and path.is_file():
+            seen.add(path)
+            source = path.read_bytes()
+            digest.update(f"{path.name} {len(source)}\n".encode())
+            digest.update(source)
+            waiting += [checks_dir() / f"{name}.py" for name in sorted(_imported(ast.parse(source)))]
+    return digest.hexdigest()
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """The modules that a module names in its imports."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
 def _constants(path: Path) -> tuple[dict[str, object], str]:
     """The literal constants that the module at ``path`` assigns, and its docstring."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -200,6 +200,18 @@ def _failed(result: CheckResult) -> bool:
     return result.outcome == "failed"
 
 
+def _when(options: argparse.Namespace) -> int:
+    from metalmatrix import search_commands  # noqa: PLC0415
+
+    return search_commands.when(options, _tell)
+
+
+def _repair(options: argparse.Namespace) -> int:
+    from metalmatrix import search_commands  # noqa: PLC0415
+
+    return search_commands.repair(options, _tell)
+
+
 def _update(options: argparse.Namespace) -> int:
     from metalmatrix import answer_update, history, wheel_update  # noqa: PLC0415
     from metalmatrix.matrix_file import load  # noqa: PLC0415
@@ -227,5 +239,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "static": _static,
     "accuracy": _accuracy,
     "check": _check,
+    "when": _when,
+    "repair": _repair,
     "update": _update,
 }

@@ -64,6 +64,10 @@ class Environment:
             said = run_uv(arguments, seconds=INSTALL_SECONDS)
         if said.code != 0:
             raise InstallError(f"it could not be installed: {reason(said.err)}", unreachable=said.unreachable)
+        # uv (0.13) takes the bytecode of packages away with them, but not that of modules of one file, which
+        # Python believes for any source of the same size that was unpacked within the same second.
+        for packages in (*self.folder.glob("lib/python*/site-packages"), self.folder / "Lib/site-packages"):
+            shutil.rmtree(packages / "__pycache__", ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metalmatrix.about import is_near
+from metalmatrix.breaks import dated, held_back, load_breaks, upload_days
 from metalmatrix.evidence import SETS
 from metalmatrix.floor import macos_floor
 from metalmatrix.neighbours import reported
@@ -54,6 +55,7 @@ class Explainer:
         self._resolver = Resolver(as_of, fresh=fresh)
         self._hosts = [store.load(host) for host in store.hosts()] if store else []
         self._expectation = expectation
+        self._days = upload_days(load_breaks())
         self._near_pair: dict[tuple[str, str], tuple[Report, ...]] = {}
 
     @property
@@ -86,11 +88,15 @@ class Explainer:
             current = {which: a.lock.digest if a.lock else None for which, a in answers.items()}
             for results, record in records:
                 evidence += from_results(record, results, fresh=False, current=current)
-        evidence = with_repairs(cell, answers["plain"].lock, load_repairs(), check_catalog(), evidence)
+        repairs = dated(load_repairs(), cell, load_breaks())
+        evidence = with_repairs(cell, answers["plain"].lock, repairs, check_catalog(), evidence)
         pinned = answers["pinned"]
         floor = macos_floor(pinned.lock, load_facts()) if pinned.lock and pinned.outcome == "ok" else None
         expect = self._expectation(cell)
-        return cell_report(cell, evidence, floor=floor, expect=expect, neighbours=told.neighbours)
+        holds = held_back(cell, pinned.lock, answers["plain"].lock, repairs, self._days)
+        return cell_report(
+            cell, evidence, floor=floor, expect=expect, neighbours=told.neighbours, holds=holds
+        )
 
     def _near(self, cell: Cell) -> tuple[Report, ...]:
         """The reports that may be about a cell, or near it: the same for every Python."""

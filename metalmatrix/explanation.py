@@ -153,6 +153,8 @@ def lines(item: Explained, facts: Facts) -> Iterator[TextLine]:
         yield line()
         yield line("A plain install, without the bounds that are known to be needed, fares worse", "title")
         yield line(f"{label(worse)}: {told}", indent=2)
+        for told in report.holds:
+            yield line(plain(told, _MESSAGE), indent=2)
     yield from way_out(item)
 
 

@@ -122,6 +122,7 @@ def sections(report: Report) -> list[Section]:
             "Plain installs that break, where the pins mend it",
             _notes(report, _plain_failure, "plain", lambda item: item.plain.source),
         ),
+        Section("Fixes that the pins hold back", _notes(report, lambda item: "; ".join(item.holds))),
         Section("Runs of the checks, pinned sets", _notes(report, lambda item: _runs(item, "pinned"))),
         Section("Runs of the checks, plain sets", _notes(report, lambda item: _runs(item, "plain"))),
         Section("Notes of the checks, which change no verdict", _remarks(report)),

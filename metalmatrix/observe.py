@@ -152,7 +152,7 @@ def with_repairs(
                 "rehearsed",
                 "plain",
                 "fails",
-                f"{repair.check}: {' '.join(repair.message.split())} ({repair.bound} mends it)",
+                f"{repair.check}: {' '.join(repair.message.split())}{_since([repair])}",
                 repair.proved,
                 f"the repairs, proved by a rehearsal of {repair.proof}",
                 stage=check.stage,
@@ -164,11 +164,16 @@ def with_repairs(
 
 def _mended(failure: Evidence, broken: Iterable[Repair]) -> Evidence:
     """The failure of a check, and the bounds that mend it; one may hide behind the other."""
-    bounds = [repair.bound for repair in broken if failure.message.startswith(f"{repair.check}: ")]
-    if not bounds:
-        return failure
-    mends = "mends" if len(bounds) == 1 else "mend"
-    return replace(failure, message=f"{failure.message} ({', '.join(bounds)} {mends} it)")
+    repairs = [repair for repair in broken if failure.message.startswith(f"{repair.check}: ")]
+    return replace(failure, message=f"{failure.message}{_since(repairs)}") if repairs else failure
+
+
+def _since(repairs: Iterable[Repair]) -> str:
+    """Since when and by which uploads it is broken, the first one first, and what mends it."""
+    ordered = sorted(repairs, key=lambda repair: repair.since)
+    uploads = ", ".join(f"since {repair.since} by {repair.upload}" for repair in ordered)
+    bounds = ", ".join(repair.bound for repair in ordered)
+    return f" ({uploads}; {bounds} {'mends' if len(ordered) == 1 else 'mend'} it)"
 
 
 def from_run(run: Run, which: Which, host: str, reasons: Iterable[Reason] = ()) -> Evidence:

@@ -28,6 +28,7 @@ class Question:
         as_of: The last day whose uploads count.
         preferred: Versions to keep wherever they can be had, as ``name==version``.
         platform: ``macos-arm64``, or another platform key: then it is the machine this runs on.
+        late: Packages whose uploads count up to a day of their own, as ``name=2022-09-11``.
     """
 
     python: str
@@ -36,6 +37,7 @@ class Question:
     as_of: dt.date
     preferred: tuple[str, ...] = ()
     platform: str = MACOS
+    late: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

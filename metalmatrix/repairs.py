@@ -34,6 +34,7 @@ class Repair:
     message: str
     why: str
     since: str
+    upload: str
     proof: str
     proved: str
 
@@ -60,7 +61,8 @@ class Repair:
 @functools.cache
 def load_repairs() -> tuple[Repair, ...]:
     """All repairs, in the order of the file."""
-    return tuple(Repair(**entry) for entry in tomllib.loads(DATA.read_text(encoding="utf-8"))["repair"])
+    data = tomllib.loads(DATA.read_text(encoding="utf-8"))
+    return tuple(Repair(**entry) for entry in data.get("repair", ()))
 
 
 def repairs_for(cell: Cell) -> tuple[Repair, ...]:

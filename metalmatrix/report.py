@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from metalmatrix.breaks import dated, held_back, upload_days
 from metalmatrix.neighbours import Neighbour, Reported, rank
 from metalmatrix.observe import from_results, with_repairs
 from metalmatrix.verdict import SIGNS, Verdict, surprise, verdict
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from metalmatrix.about import KerasOf
+    from metalmatrix.breaks import Past
     from metalmatrix.cell import Cell
     from metalmatrix.evidence import Evidence, Which
     from metalmatrix.lock import Lock
@@ -43,6 +45,7 @@ class CellReport:
         untested: Why no checks ran for the pinned set on any host; empty where they did.
         expect: What ``matrix.toml`` expects, if anything.
         neighbours: Public reports near the cell, which change no verdict.
+        holds: What each bound of the pinned set holds back, in a sentence each.
     """
 
     cell: Cell
@@ -54,6 +57,7 @@ class CellReport:
     untested: str = ""
     expect: Expect | None = None
     neighbours: tuple[Neighbour, ...] = ()
+    holds: tuple[str, ...] = ()
 
     @property
     def rank(self) -> int:
@@ -90,6 +94,7 @@ class CellReport:
             "plain": self.plain.word,
             "evidence": [item.to_json() for item in self.evidence],
             "neighbours": [item.to_json() for item in self.neighbours],
+            "holds_back": list(self.holds),
         }
 
 
@@ -116,7 +121,7 @@ class Report:
     score: str = ""
 
 
-def cell_report(
+def cell_report(  # noqa: PLR0913 - as for `build`
     cell: Cell,
     evidence: Iterable[Evidence],
     *,
@@ -124,13 +129,14 @@ def cell_report(
     untested: str = "",
     expect: Expect | None = None,
     neighbours: tuple[Neighbour, ...] = (),
+    holds: tuple[str, ...] = (),
 ) -> CellReport:
     """The report of one cell, its verdicts worked out from the evidence."""
     order = ("resolved", "linked", "reported", "rehearsed", "ran")
     found = tuple(sorted(evidence, key=lambda item: (order.index(item.kind), item.set)))
     macos, by = floor or (None, "")
     pinned, plain = verdict(cell, found), verdict(cell, found, "plain")
-    return CellReport(cell, pinned, plain, macos, by, found, untested, expect, neighbours)
+    return CellReport(cell, pinned, plain, macos, by, found, untested, expect, neighbours, holds)
 
 
 def _no_reports(cell: Cell, keras: KerasOf) -> Reported:  # noqa: ARG001
@@ -146,6 +152,7 @@ def build(  # noqa: PLR0913 - what is known of a cell comes from as many places
     linked: Callable[[Cell], Evidence | None],
     *,
     reported: Callable[[Cell, KerasOf], Reported] = _no_reports,
+    pasts: Iterable[Past] = (),
 ) -> Report:
     """The report of the matrix from the stored results.
 
@@ -157,8 +164,10 @@ def build(  # noqa: PLR0913 - what is known of a cell comes from as many places
         lock: Gives a host's lock by its digest; asked for once or more.
         linked: Gives what the loader makes of a cell's plugin.
         reported: Gives what the public reports say of a cell with these Keras in its sets.
+        pasts: What became of plain installs: since when they are broken, and by what.
     """
-    hosts, repairs, catalog = tuple(hosts), tuple(repairs), tuple(catalog)
+    hosts, repairs, catalog, pasts = tuple(hosts), tuple(repairs), tuple(catalog), tuple(pasts)
+    days = upload_days(pasts)
     problems = [problem for results in hosts for problem in results.problems]
     reports = []
     for cell in matrix.cells:
@@ -170,6 +179,7 @@ def build(  # noqa: PLR0913 - what is known of a cell comes from as many places
         for results in hosts:
             if (record := results.records.get(cell.id)) and known and current:
                 evidence += from_results(record, results, fresh=record is known[1], current=current)
+        holds: tuple[str, ...] = ()
         floor, untested = None, "it has not been resolved as of this day: run `nox -s matrix`"
         if known:
             host, record = known
@@ -180,7 +190,9 @@ def build(  # noqa: PLR0913 - what is known of a cell comes from as many places
             held = lock(host, plain) if plain else None
             if plain and held is None:
                 problems.append(f"{host}/locks/{plain}.json: it is missing or damaged: run `nox -s matrix`")
-            evidence = with_repairs(cell, held, repairs, catalog, evidence)
+            evidence = with_repairs(cell, held, dated(repairs, cell, pasts), catalog, evidence)
+            under = lock(host, pinned.resolved.lock) if pinned.resolved.lock else None
+            holds = held_back(cell, under, held, repairs, days)
         reports.append(
             cell_report(
                 cell,
@@ -189,6 +201,7 @@ def build(  # noqa: PLR0913 - what is known of a cell comes from as many places
                 untested=untested,
                 expect=matrix.expectation(cell),
                 neighbours=told.neighbours,
+                holds=holds,
             )
         )
     return Report(

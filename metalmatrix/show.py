@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from metalmatrix import accuracy, feed, markdown
 from metalmatrix.answers import answered_as_of
+from metalmatrix.breaks import load_breaks
 from metalmatrix.errors import UsageError
 from metalmatrix.explain import Explainer
 from metalmatrix.files import write_atomic
@@ -46,7 +47,10 @@ def current_report(cell: Cell | None = None) -> Report:
         only = {c.id for c in matrix.cells if (c.python, c.framework) == (cell.python, cell.framework)}
         matrix = replace(matrix, cells=(cell,))
     hosts = [store.load(host, only) for host in store.hosts()]
-    made = build(matrix, hosts, load_repairs(), check_catalog(), store.lock, _linked, reported=_reported)
+    pasts = load_breaks()
+    made = build(
+        matrix, hosts, load_repairs(), check_catalog(), store.lock, _linked, reported=_reported, pasts=pasts
+    )
     return replace(_with_shipped(made), score="" if cell else current_score().line)
 
 

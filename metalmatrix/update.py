@@ -69,7 +69,7 @@ class _File:
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
     """A file whose name says what it is."""
 
     version: Version
@@ -124,7 +124,7 @@ def fetch_releases(
     """What the index has of every distribution of `metalmatrix.releases.DISTRIBUTIONS`.
 
     Args:
-        known: Releases whose wheels need not be measured, and whose sdists need not be read, again.
+        known: Releases whose wheels need not be measured, nor their sdists read, again.
         index: The address of a simple API; `default_index` where None.
         timeout: Seconds the index may be silent.
 
@@ -140,13 +140,12 @@ def fetch_releases(
     found: list[Release] = []
     with PyPISimple(index or default_index(), accept=ACCEPT_JSON_PREFERRED) as client:
         for distribution in releases.DISTRIBUTIONS:
-            reader = _Reader(client, distribution, timeout, sizes, sdists, odd)
-            found += reader.releases()
+            found += Reader(client, distribution, timeout, sizes, sdists, odd).releases()
     return Found(tuple(sorted(found, key=lambda release: release.sort_key)), odd)
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reader:
     """Reads the page of one distribution."""
 
     client: PyPISimple
@@ -157,21 +156,21 @@ class _Reader:
     odd: Counter[str]
 
     def releases(self) -> list[Release]:
-        by_version: defaultdict[Version, list[_Known]] = defaultdict(list)
-        for file in self._files():
-            parsed = self._parsed(file)
-            if parsed is None:
-                continue
+        """Every release that is kept, from the files on the page."""
+        by_version: defaultdict[Version, list[Known]] = defaultdict(list)
+        for parsed in self.known():
             if self.distribution in releases.PLUGINS or parsed.version >= OLDEST_FRAMEWORK:
                 by_version[parsed.version].append(parsed)
         if not by_version:
-            raise IndexUnreachableError(
-                f"the package index has no usable file of {self.distribution}: it may mirror only a part",
-                _HINT,
-            )
+            what = f"the package index has no usable file of {self.distribution}: it may mirror only a part"
+            raise IndexUnreachableError(what, _HINT)
         return [self._release(version, files) for version, files in by_version.items()]
 
-    def _release(self, version: Version, files: list[_Known]) -> Release:
+    def known(self) -> Iterable[Known]:
+        """The files on the page whose names make sense."""
+        return (parsed for file in self._files() if (parsed := self._parsed(file)))
+
+    def _release(self, version: Version, files: list[Known]) -> Release:
         wheels = {file.file.name: self._wheel(file.file) for file in files if file.is_macos_arm64}
         return Release(
             self.distribution,
@@ -210,7 +209,7 @@ class _Reader:
             digest, yanked = package.digests.get("sha256", ""), bool(package.is_yanked)
             yield _File(name, package.url, digest, size, uploaded, yanked, python)
 
-    def _parsed(self, file: _File) -> _Known | None:
+    def _parsed(self, file: _File) -> Known | None:
         """The file with the meaning of its name; None, and counted, where it has no business on the page."""
         tags: frozenset[Tag] = frozenset()
         try:
@@ -224,13 +223,13 @@ class _Reader:
         if name != canonicalize_name(self.distribution):
             self.odd["another project's file"] += 1
             return None
-        return _Known(version, tags, file)
+        return Known(version, tags, file)
 
     def _wheel(self, file: _File) -> Wheel | None:
         size = self._size(file)
         return Wheel(file.name, file.sha256, size) if size else None
 
-    def _sdist(self, files: list[_Known]) -> Sdist | None:
+    def _sdist(self, files: list[Known]) -> Sdist | None:
         """What the sdist of a plugin declares that nobody can have but by compiling it."""
         file = next((known.file for known in files if known.is_sdist), None)
         plugin = self.distribution in releases.PLUGINS

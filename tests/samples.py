@@ -61,6 +61,7 @@ NUMPY = Repair(
     message="Unable to convert function return value to a Python type!\n\t() -> handle",
     why="it was built for NumPy 1 and sets no upper bound",
     since="2024-06-16",
+    upload="numpy 2.0.0",
     proof="py3.11-tf2.14.0-nometal",
     proved="2026-11-20",
 )

@@ -47,7 +47,7 @@ def test_a_rotten_release_breaks_plain_and_passes_pinned(tmp_path: Path) -> None
         "broken",
         "import",
     )
-    assert "(numpy<2 mends it)" in feed[cell]["plain_message"]
+    assert "(since 2024-06-16 by numpy 2.0.0; numpy<2 mends it)" in feed[cell]["plain_message"]
     # The plugin cannot be installed here, so its cell shares the environment, the run and what broke.
     beside = clone.record(f"py{PYTHON}-tf2.14.0-metal1.1.0")
     assert beside["sets"]["plain"]["run"] is None

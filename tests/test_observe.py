@@ -257,7 +257,7 @@ class TestRepairs:
         assert (told.kind, told.set, told.outcome, told.stage) == ("rehearsed", "plain", "fails", "import")
         assert told.message == (
             "import: Unable to convert function return value to a Python type! () -> handle"
-            " (numpy<2 mends it)"
+            " (since 2024-06-16 by numpy 2.0.0; numpy<2 mends it)"
         )
         assert told.source == "the repairs, proved by a rehearsal of py3.11-tf2.14.0-nometal"
         assert told.portable
@@ -294,10 +294,14 @@ class TestRepairs:
         """Only the check that the repair is about, and each bound that it may take."""
         seen = [evidence("rehearsed", "fails", "import", set="plain", run=True, message="import: no numpy")]
         (told,) = with_repairs(CELL, self.ROTTEN, (NUMPY,), CATALOG, seen)
-        assert told.message == "import: no numpy (numpy<2 mends it)"
-        both = (NUMPY, replace(NUMPY, bound="tensorflow-macos<2"))
+        assert told.message == "import: no numpy (since 2024-06-16 by numpy 2.0.0; numpy<2 mends it)"
+        earlier = {"bound": "tensorflow-macos<2", "since": "2023-01-01", "upload": "tensorflow-macos 2.0"}
+        both = (NUMPY, replace(NUMPY, **earlier))
         (told,) = with_repairs(CELL, self.ROTTEN, both, CATALOG, seen)
-        assert told.message == "import: no numpy (numpy<2, tensorflow-macos<2 mend it)"
+        assert told.message == (
+            "import: no numpy (since 2023-01-01 by tensorflow-macos 2.0, since 2024-06-16 by numpy 2.0.0; "
+            "tensorflow-macos<2, numpy<2 mend it)"
+        )
         other = [replace(seen[0], message="fit: no")]
         assert with_repairs(CELL, self.ROTTEN, (NUMPY,), CATALOG, other) == other
 
