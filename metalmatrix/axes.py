@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from packaging.version import InvalidVersion, Version
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Kind = Literal["python", "framework", "plugin"]
+
+AHEAD = 5
+"""How far a number may be ahead of the newest and still be one to come: TensorFlow has three a year."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,29 @@ class Axis:
         wanted = _version(number)
         start = wanted.release[:2] if wanted else None
         return tuple(v for v in self.versions if start and Version(v).release[: len(start)] == start)
+
+    def newer(self, number: str) -> tuple[int, int] | None:
+        """How much later *number* is than every final release: at which of its numbers, and by how much.
+
+        None where it is not later, or by so much that it is a slip: 2.81 is no coming TensorFlow.
+        """
+        wanted = _version(number)
+        newest = max((v for v in map(Version, self.versions) if not v.is_prerelease), default=None)
+        if wanted is None or newest is None or wanted.epoch or Version(wanted.base_version) <= newest:
+            return None
+        pairs = zip_longest(wanted.release, newest.release, fillvalue=0)
+        at, ahead = next((at, new - old) for at, (new, old) in enumerate(pairs) if new != old)
+        leap = at == 0 and (ahead > 1 or any(wanted.release[1:2]))  # a new first number begins at 3.0
+        return None if leap or ahead > AHEAD else (at, ahead)
+
+    def before(self, number: str) -> list[str]:
+        """The versions before *number*, the latest first; pre-releases only of what is to come."""
+        found: list[str] = []
+        for version in reversed(self.versions):
+            early = Version(version).is_prerelease
+            if Version(version) < Version(number) and not (early and found):
+                found.append(version)
+        return found
 
     @cached_property
     def candidates(self) -> dict[str, str]:

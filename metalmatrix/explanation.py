@@ -306,7 +306,7 @@ def way_out(item: Explained, instead_of: str = "it") -> Iterator[TextLine]:
             yield TextLine(
                 ((f"{SIGNS[near.verdict]} {near.verdict}", near.verdict), (f"  {near.cell.id}", "")), 2
             )
-            yield line(near.change, indent=4)
+            yield line(near.told, indent=4)
     if cell := item.to_install:
         yield line()
         yield line("To install it" if good else "To install the first of them", "title")

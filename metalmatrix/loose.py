@@ -71,12 +71,19 @@ class _Choice:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with the word at a place, what is near, and what to type instead, if that is known."""
+    """What is wrong with the word at a place.
+
+    Attributes:
+        near: What is near it.
+        instead: What to type instead, if that is known.
+        why: What else there is to know: of several words, told once.
+    """
 
     place: int
     what: str
     near: str = ""
     instead: str = ""
+    why: str = ""
 
 
 def read(text: str) -> Word:
@@ -206,7 +213,7 @@ class Loose:
             what = f"{shown} is neither the id of a cell nor a version"
             for near in closest(word.label, [*_NONE, *labels], 1):
                 return self._mislabelled(place, what, near)
-            return Problem(place, what)
+            return Problem(place, what, f"a word is a version of {_spans(self._axes, 'or')}, or nometal")
         free = [one for one in self._axes if one.kind not in taken] or list(self._axes)
         return self._unknown(place, word.number or word.text.lower(), [axis] if axis else free)
 
@@ -234,13 +241,18 @@ class Loose:
         if framework and any(number in releases.published(name) for name in FRAMEWORKS):
             what = f"TensorFlow {number} was published without a wheel for Apple silicon"
             axes = [framework]
+        elif later := _later(number, axes):
+            why = f"known is what was published by {releases.read_on()}: `nox -s update` shows what is newer"
+            near = [(later, version) for version in later.before(number)[:3]]
+            return replace(self._closest(place, what, near), why=why)
         meant = {text: (axis, version) for axis in axes for text, version in axis.candidates.items()}
         near = list(dict.fromkeys(meant[text] for text in closest(number, meant)))
         if not near:
-            spans = [
-                f"{axis.name} {axis.versions[0]} to {axis.versions[-1]}" for axis in axes if axis.versions
-            ]
-            return Problem(place, what, f"known are {_listed(spans, 'and')}")
+            return Problem(place, what, f"known are {_spans(axes, 'and')}")
+        return self._closest(place, what, near)
+
+    def _closest(self, place: int, what: str, near: Sequence[tuple[Axis, str]]) -> Problem:
+        """A problem with the versions that are near, the nearest first."""
         named: list[str] = []
         for at, (axis, version) in enumerate(near):
             again = at and near[at - 1][0] is axis
@@ -261,6 +273,25 @@ def _keys(cell: Cell) -> dict[Kind, tuple[str, str]]:
         "framework": ("", cell.framework),
         "plugin": (cell.plugin_distribution, cell.plugin),
     }
+
+
+def _later(number: str, axes: Sequence[Axis]) -> Axis | None:
+    """The axis of which *number* would be a new version; of several, where it is the smaller a leap.
+
+    A first number of its own, as of a TensorFlow 3, is taken for a plugin's only where that is named.
+    """
+    found = [
+        (-ahead[0], ahead[1], at)
+        for at, axis in enumerate(axes)
+        if (ahead := axis.newer(number)) and (ahead[0] or axis.kind == "framework" or len(axes) == 1)
+    ]
+    return axes[min(found)[-1]] if found else None
+
+
+def _spans(axes: Iterable[Axis], word: str) -> str:
+    """From which version to which each axis goes."""
+    spans = [f"{axis.name} {axis.versions[0]} to {axis.versions[-1]}" for axis in axes if axis.versions]
+    return _listed(spans, word)
 
 
 def _listed(names: Sequence[str], word: str) -> str:

@@ -1,18 +1,20 @@
 """The nearest cells that are *works* or *likely*, for one that is not.
 
-What changes least comes first: one axis before two before three; of one axis the plugin, which is a small
-download, before the framework before the Python; final releases before pre-releases; then by how many
-published versions lie between.  At the same distance *works* comes before *likely*, then what has fewer bad
-neighbours, then the newer.  Doing without the plugin, and so without the GPU, is the last thing to offer.
+What changes fewer axes comes first, of those final releases before pre-releases, *works* before *likely*, and
+what has fewer failing neighbours.  Where that is the same: of one axis the plugin, which is a small download,
+before the framework before the Python; then by how many published versions lie between, then the newer.
+Versions of two plugins are not held against each other: another plugin counts from its newest release.  Doing
+without the plugin, and so without the GPU, is the last thing to offer.
 
-Pure: verdicts are asked of a function, in that order, and no more of them than it takes.
+Pure: verdicts are asked of a function, the fewest changes and steps first, `AT_ONCE` at a time.  Neighbours
+and verdicts order what is asked for together, so that the cost is bounded; one axis is mostly one batch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
@@ -31,17 +33,33 @@ LIMIT = 3
 MOST_ASKED = 1000
 """Verdicts that are asked for at most: where so many are bad, the next will be."""
 
-_AT_ONCE = 16
-"""Verdicts asked for together: enough to keep a resolver busy, few enough to waste little."""
+AT_ONCE = 96
+"""Verdicts asked for together, and compared: as many as there are cells one axis away, about."""
 
 
 @dataclass(frozen=True)
 class Near:
-    """A cell to take instead, its verdict, and in words what is changed."""
+    """A cell to take instead.
+
+    Attributes:
+        verdict: Its verdict's word.
+        change: In words, what is changed.
+        against: How many neighbours, public reports near it, rank it lower.
+    """
 
     cell: Cell
     verdict: str
     change: str
+    against: int = 0
+
+    @property
+    def told(self) -> str:
+        """What is changed, and how many neighbours speak against it."""
+        if not self.against:
+            return self.change
+        one = self.against == 1
+        reports = "public report of a neighbour speaks" if one else "public reports of neighbours speak"
+        return f"{self.change}; {self.against} {reports} against it"
 
     def to_json(self) -> dict[str, str]:
         """The cell as the machine interface tells it."""
@@ -57,11 +75,12 @@ def nearest(cell: Cell, universe: Iterable[Cell], reports_of: ReportsOf) -> tupl
         reports_of: Gives the reports of cells, in any order.
     """
     found: list[Near] = []
-    for group in _asked(_by_distance(cell, universe), reports_of):
-        good = [report for report in group if report.verdict.word in GOOD]
-        good.sort(key=lambda report: report.cell.sort_key, reverse=True)
+    for reports in _asked(_batches(cell, universe), reports_of):
+        good = [report for report in reports if report.verdict.word in GOOD]
         good.sort(key=lambda report: (GOOD.index(report.verdict.word), report.rank))
-        found += [Near(report.cell, report.verdict.word, change(cell, report.cell)) for report in good]
+        found += [
+            Near(report.cell, report.verdict.word, change(cell, report.cell), report.rank) for report in good
+        ]
         if len(found) >= LIMIT:
             break
     return tuple(found[:LIMIT])
@@ -92,29 +111,67 @@ def _instead_of(cell: Cell, other: Cell, name: str, old: str) -> str:
     return f"{before} {old}" if name == other.plugin_distribution != before else old
 
 
-def _by_distance(cell: Cell, universe: Iterable[Cell]) -> Iterator[list[Cell]]:
-    """All other cells that may replace *cell*, in groups of the same distance, the nearest first."""
+def _batches(cell: Cell, universe: Iterable[Cell]) -> Iterator[list[Cell]]:
+    """All other cells that may replace *cell*, the nearest first.
+
+    Those of a batch move as many axes, to as many pre-releases.
+    """
     universe = tuple(universe)
-    places = [_places(getattr(one, axis) for one in universe) for axis in ("python", "framework", "plugin")]
-
-    def far(other: Cell) -> tuple[bool, int, int, int, int]:
-        pairs = list(zip(_values(cell), _values(other), places, strict=True))
-        moved = [axis for axis, (old, new, _) in enumerate(pairs) if old != new]
-        early = sum(
-            Version(pairs[axis][1][1]).is_prerelease for axis in moved if pairs[axis][1][1] != NO_PLUGIN
-        )
-        steps = sum(abs(place.get(old[1], 0) - place.get(new[1], 0)) for old, new, place in pairs)
-        lost = other.plugin == NO_PLUGIN != cell.plugin
-        return lost, len(moved), -moved[0] if len(moved) == 1 else 0, early, steps
-
+    far = _distance(cell, universe)
     others = [
         other
         for other in universe
         if _values(other) != _values(cell) and (cell.plugin != NO_PLUGIN or other.plugin == NO_PLUGIN)
     ]
+    others.sort(key=lambda other: other.sort_key, reverse=True)
     keyed = sorted(((far(other), at) for at, other in enumerate(others)))
-    for _, group in groupby(keyed, key=lambda item: item[0]):
-        yield [others[at] for _, at in group]
+    for _, group in groupby(keyed, key=lambda item: item[0].changes):
+        near = [others[at] for _, at in group]
+        yield from (near[at : at + AT_ONCE] for at in range(0, len(near), AT_ONCE))
+
+
+class _Far(NamedTuple):
+    """How far a cell is from another; the less, the nearer.
+
+    Attributes:
+        changes: Whether the plugin is lost, how many axes moved, and to how many pre-releases.
+        axis: Which one, where it is one: the plugin is the least.
+        steps: Published versions between.
+    """
+
+    changes: tuple[bool, int, int]
+    axis: int
+    steps: int
+
+
+def _distance(cell: Cell, universe: Sequence[Cell]) -> Callable[[Cell], _Far]:
+    """How far any of *universe* is from *cell*."""
+    versions: dict[tuple[int, str], set[str]] = {}
+    for one in universe:
+        for axis, (name, version) in enumerate(_values(one)):
+            versions.setdefault((axis, name), set()).add(version)
+    places = {key: _places(found) for key, found in versions.items()}
+
+    def steps(axis: int, old: tuple[str, str], new: tuple[str, str]) -> int:
+        if new[1] == NO_PLUGIN:
+            return 0
+        place = places[axis, new[0]]
+        # Version numbers of two distributions have nothing in common.
+        start = place.get(old[1], 0) if old[0] == new[0] else max(place.values())
+        return abs(start - place[new[1]])
+
+    def far(other: Cell) -> _Far:
+        pairs = list(enumerate(zip(_values(cell), _values(other), strict=True)))
+        moved = [(axis, new[1]) for axis, (old, new) in pairs if old != new]
+        early = sum(Version(version).is_prerelease for _, version in moved if version != NO_PLUGIN)
+        lost = other.plugin == NO_PLUGIN != cell.plugin
+        return _Far(
+            (lost, len(moved), early),
+            -moved[0][0] if len(moved) == 1 else 0,
+            sum(steps(axis, old, new) for axis, (old, new) in pairs),
+        )
+
+    return far
 
 
 def _values(cell: Cell) -> tuple[tuple[str, str], ...]:
@@ -130,17 +187,12 @@ def _places(versions: Iterable[str]) -> dict[str, int]:
     return places
 
 
-def _asked(groups: Iterator[list[Cell]], reports_of: ReportsOf) -> Iterator[list[CellReport]]:
-    """The reports of each group, asked for in batches and as far as somebody takes them."""
+def _asked(batches: Iterator[list[Cell]], reports_of: ReportsOf) -> Iterator[list[CellReport]]:
+    """The reports of each batch, in its order, asked for as far as somebody takes them."""
     asked = 0
-    while asked < MOST_ASKED:
-        batch: list[list[Cell]] = []
-        while sum(map(len, batch)) < _AT_ONCE and (group := next(groups, None)):
-            batch.append(group)
-        if not batch:
+    for batch in batches:
+        if asked >= MOST_ASKED:
             return
-        cells = [cell for group in batch for cell in group]
-        reports = {report.cell: report for report in reports_of(cells)}
-        asked += len(cells)
-        for group in batch:
-            yield [reports[cell] for cell in group if cell in reports]
+        asked += len(batch)
+        reports = {report.cell: report for report in reports_of(batch)}
+        yield [reports[cell] for cell in batch if cell in reports]

@@ -35,8 +35,9 @@ def slips(text: str, meant: str) -> int:
 def closest(text: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """Up to *limit* of *known* that *text* may be a slip of, the likeliest first; none where none is near.
 
-    Only those of the fewest slips; look-alikes (``l`` and ``1``) are none.  The ones with the same characters
-    come first, then those with as many dots, then the nearest as numbers, then the later of *known*.
+    Only those of the fewest slips; look-alikes (``l`` and ``1``) are none, nor are dots left out (``215``).
+    The ones with the same characters come first, then those with as many dots, then the nearest as numbers,
+    then the later of *known*.
     """
     if len(text) > LONGEST:
         return []
@@ -45,7 +46,13 @@ def closest(text: str, known: Iterable[str], limit: int = 3) -> list[str]:
     most = 2 if len(typed) > 3 else 1
     found = []
     for place, candidate in enumerate(known):
-        if abs(len(candidate) - len(typed)) <= most and (count := slips(typed, candidate)) <= most:
+        if digits and candidate.replace(".", "") == typed.replace(".", ""):
+            count = 0
+        elif abs(len(candidate) - len(typed)) > most:
+            continue
+        else:
+            count = slips(typed, candidate)
+        if count <= most:
             same = sorted(candidate) == sorted(typed)
             dots = candidate.count(".") != typed.count(".")
             found.append((count, not same, dots, _apart(typed, candidate), -place, candidate))

@@ -59,7 +59,8 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
     found: dict[str, Cell] = {}
     problems: list[Problem] = []
     loose: list[int] = []
-    for place, word in enumerate(words):
+    for place, typed_word in enumerate(words):
+        word = typed_word.lower()  # no id has a capital
         if word in by_id:
             found[word] = by_id[word]
         elif _is_pattern(word):
@@ -86,7 +87,9 @@ def _refused(words: Sequence[str], problems: Sequence[Problem]) -> UsageError:
     what = "; ".join(problem.what for problem in problems[:_TOLD])
     if len(problems) > _TOLD:
         what += f"; and {len(problems) - _TOLD} more such words"
-    near = "; ".join(problem.near for problem in problems[:_TOLD] if problem.near)
+    told = problems[:_TOLD]
+    hints = dict.fromkeys([*(problem.near for problem in told), *(problem.why for problem in told)])
+    near = "; ".join(filter(None, hints))
     if not all(problem.instead for problem in problems):
         return UsageError(what, f"{near}; {EXAMPLES}" if near else EXAMPLES)
     changed = {problem.place: problem.instead for problem in problems}

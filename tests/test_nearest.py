@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
 
+from metalmatrix import history, releases
 from metalmatrix.cell import NO_PLUGIN, Cell
-from metalmatrix.nearest import LIMIT, MOST_ASKED, change, nearest
+from metalmatrix.nearest import AT_ONCE, LIMIT, MOST_ASKED, change, nearest
 from metalmatrix.neighbours import Neighbour
 from tests.test_words import OtherCell
 from tests.universe import Asked, report, universe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from metalmatrix.report import CellReport
 
@@ -32,6 +35,23 @@ def near(cell: Cell, rule: Callable[[Cell], str], cells: Sequence[Cell] = CELLS)
 def good(*names: str) -> Callable[[Cell], str]:
     """A rule by which only these cells are likely."""
     return lambda cell: "likely" if cell.id in names else "broken"
+
+
+def with_bad_neighbours(
+    counts: dict[str, int], names: Sequence[str], words: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Sequence[Cell]], list[CellReport]]:
+    """Gives reports by which only cells of these names are good, with so many bad neighbours each."""
+
+    def reports_of(cells: Sequence[Cell]) -> list[CellReport]:
+        return [
+            replace(
+                report(cell, words.get(cell.id, "likely") if cell.id in names else "broken"),
+                neighbours=(BAD,) * counts.get(cell.id, 0),
+            )
+            for cell in cells
+        ]
+
+    return reports_of
 
 
 class TestOrder:
@@ -85,6 +105,53 @@ class TestOrder:
 
         assert [found.cell for found in nearest(ASKED, CELLS, reports_of)] == [older, newer]
 
+    def test_fewer_bad_neighbours_come_before_fewer_steps(self) -> None:
+        """Of what moves one axis, whichever it is and how far; the numbers are told, and JSON is as ever."""
+        counts = {"py3.11-tf2.18.0-metal1.2.0": 2, "py3.11-tf2.17.1-metal1.1.0": 1}
+        names = ["py3.11-tf2.9.0-metal1.1.0", "py3.11-tf2.17.1-metal1.1.0", "py3.11-tf2.18.0-metal1.2.0"]
+        found = nearest(ASKED, CELLS, with_bad_neighbours(counts, names))
+        assert [one.cell.id for one in found] == names
+        assert [one.against for one in found] == [0, 1, 2]
+        assert found[0].told == found[0].change
+        assert found[1].told.endswith("of 2.18.0; 1 public report of a neighbour speaks against it")
+        assert found[2].told.endswith("of 1.1.0; 2 public reports of neighbours speak against it")
+        assert set(found[2].to_json()) == {"cell", "verdict", "change"}
+
+    def test_bad_neighbours_move_nothing_across_axes_or_to_a_pre_release(self) -> None:
+        """One axis before two, and final releases before others, however much is reported."""
+        names = ["py3.11-tf2.18.0-metal1.2.0", "py3.11-tf2.18.0rc0-metal1.1.0", "py3.11-tf2.17.1-metal1.2.0"]
+        found = nearest(ASKED, CELLS, with_bad_neighbours({names[0]: 9, names[1]: 3}, names))
+        assert [one.cell.id for one in found] == names
+
+    def test_what_ran_comes_before_fewer_bad_neighbours(self) -> None:
+        """A run on a Mac says more than reports of something near."""
+        ran, told = "py3.11-tf2.9.0-metal1.1.0", "py3.11-tf2.17.1-metal1.1.0"
+        reports_of = with_bad_neighbours({ran: 3}, [ran, told], {ran: "works"})
+        assert [one.cell.id for one in nearest(ASKED, CELLS, reports_of)] == [ran, told]
+
+
+class TestOtherPlugin:
+    """Versions of two plugins have nothing in common."""
+
+    PUBLISHED = tuple(history.cells())
+
+    @pytest.mark.parametrize("python", ["3.10", "3.12"])
+    def test_another_plugin_counts_from_its_newest_release(self, python: str) -> None:
+        """0.4.1 of one is no nearer to 0.7.0 of another than to its newest."""
+        asked = Cell.parse(f"py{python}-tf2.21.0-tensorflow_metal_plugin-0.4.1")
+        newest = max(releases.published("tensorflow-metal"), key=Version)
+        found = near(asked, lambda cell: "likely" if "-metal" in cell.id else "broken", self.PUBLISHED)
+        assert found[0] == f"py{python}-tf2.21.0-metal{newest}"
+        plugins = [Version(name.rpartition("-metal")[2]) for name in found]
+        assert plugins == sorted(plugins, reverse=True)
+        assert len(set(plugins)) == LIMIT
+
+    def test_of_the_same_plugin_the_versions_count(self) -> None:
+        """Its next release is nearer than any of another plugin that is as new."""
+        asked = Cell.parse("py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.1")
+        rule = good("py3.12-tf2.21.0-tensorflow_metal_plugin-0.2.0", "py3.12-tf2.21.0-metal0.7.0")
+        assert near(asked, rule, self.PUBLISHED)[0] == "py3.12-tf2.21.0-tensorflow_metal_plugin-0.2.0"
+
 
 class TestCost:
     def test_no_more_is_asked_than_it_takes(self) -> None:
@@ -98,6 +165,21 @@ class TestCost:
         asked = Asked(lambda _: "broken")
         assert nearest(ASKED, CELLS, asked) == ()
         assert sorted(c.id for c in asked.cells) == sorted(c.id for c in CELLS if c != ASKED)
+
+    def test_no_batch_is_large(self) -> None:
+        """Where hundreds are as many axes away, they are asked for in turn, the fewest steps first."""
+        cells = universe(frameworks=[f"2.{minor}.{micro}" for minor in range(20) for micro in range(20)])
+        rule = Asked(lambda cell: "likely" if cell.plugin == "0.8.0" else "broken")
+        batches: list[int] = []
+
+        def reports_of(wanted: Sequence[Cell]) -> list[CellReport]:
+            batches.append(len(wanted))
+            return rule(wanted)
+
+        asked = next(cell for cell in cells if cell.id == "py3.9-tf2.0.0-metal1.2.0")
+        assert len(nearest(asked, cells, reports_of)) == LIMIT
+        assert max(batches) == AT_ONCE
+        assert sum(batches) < MOST_ASKED
 
     def test_it_gives_up(self) -> None:
         """In a large universe of bad cells, only so many are asked for."""
