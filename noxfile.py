@@ -23,6 +23,7 @@ nox -s "matrix(py3.11-tf2.15.1-metal1.1.0)"   one cell
 nox -s matrix -p 3.11 -k "tf2_15"      some cells;  -- --fresh --keep --plain
 nox -s table                           what is known, without running anything
 nox -s explain -- 3.11 2.15.1 1.1.0    all evidence of a cell, and what to install
+nox -s pins -- 3.11 2.18               the best of these as a requirements file with hashes
 nox -s static                          every published combination, without installing anything
 nox -s when -- py3.11-tf2.14.0-nometal    since when a plain install is broken, and by which upload
 nox -s repair -- py3.11-tf2.14.0-nometal  the bounds that mend it;  -- --check proves the known ones
@@ -129,6 +130,12 @@ def explain(session: nox.Session) -> None:
 def check(session: nox.Session) -> None:
     """Run checks alone in a kept environment: -- --cell ID --only CHECK, or -- --python PATH."""
     call(session, "check")
+
+
+@nox.session(venv_backend="none")
+def pins(session: nox.Session) -> None:
+    """Print the pins of the best cell that is meant, each bound with its reason: -- 3.11 2.18."""
+    call(session, "pins")
 
 
 @nox.session(venv_backend="none")

@@ -16,13 +16,14 @@ from metalmatrix.errors import IndexUnreachableError, MetalmatrixError, ToolMiss
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from metalmatrix.cell import Cell
     from metalmatrix.evidence import Which
     from metalmatrix.explain import Explainer
     from metalmatrix.report import CellReport
     from metalmatrix.supervise import CheckResult
+    from metalmatrix.words import Query
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,8 +94,9 @@ def _table(options: argparse.Namespace) -> int:
     return int(any(item.surprise for item in report.cells))
 
 
-def _explain(options: argparse.Namespace) -> int:
-    from metalmatrix import asked, explanation, history  # noqa: PLC0415
+def _meant(words: Sequence[str]) -> tuple[Query, Collection[Cell], Explainer]:
+    """The cells that *words* mean, all there are, and what explains them as of the matrix's day."""
+    from metalmatrix import history  # noqa: PLC0415
     from metalmatrix.explain import Explainer  # noqa: PLC0415
     from metalmatrix.matrix_file import load  # noqa: PLC0415
     from metalmatrix.run import default_results  # noqa: PLC0415
@@ -102,8 +104,13 @@ def _explain(options: argparse.Namespace) -> int:
 
     matrix = load()
     universe = {cell.id: cell for cell in (*history.cells(), *matrix.cells)}.values()
-    query = find(options.cells, universe)
-    explainer = Explainer(matrix.as_of, default_results(), matrix.expectation)
+    return find(words, universe), universe, Explainer(matrix.as_of, default_results(), matrix.expectation)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from metalmatrix import asked, explanation  # noqa: PLC0415
+
+    query, universe, explainer = _meant(options.cells)
     reports = explainer.reports(query.cells, _tell)
 
     def reports_of(cells: Sequence[Cell]) -> list[CellReport]:
@@ -122,6 +129,24 @@ def _explain(options: argparse.Namespace) -> int:
 
         print_lines(asked.answer(query, reports, items, load_facts(), current_score().line))
     return _reached(explainer)
+
+
+def _pins(options: argparse.Namespace) -> int:
+    from metalmatrix import pins  # noqa: PLC0415
+
+    query, _, explainer = _meant(options.cells)
+    reports = explainer.reports(query.cells, _tell)
+    _reached(explainer)
+    chosen = pins.choose(reports, degraded=options.allow_degraded)
+    lock = explainer.lock(chosen.cell)
+    if lock is None:
+        raise UsageError(f"{chosen.cell.id} has no lock", f"nox -s explain -- {chosen.cell.id}")
+    for note in query.notes:
+        _tell(note)
+    if len(reports) > 1:
+        _tell(f"{chosen.cell.id}: the best of {len(reports)} cells that are meant")
+    sys.stdout.write(pins.requirements(chosen, lock, explainer.as_of))
+    return 0
 
 
 def _static(options: argparse.Namespace) -> int:
@@ -236,6 +261,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "matrix": _matrix,
     "table": _table,
     "explain": _explain,
+    "pins": _pins,
     "static": _static,
     "accuracy": _accuracy,
     "check": _check,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Explainer:
-    """Gives the report of any cell as of a day.
+    """Gives the report of any cell as of a day, its `as_of`.
 
     Args:
         as_of: The day as of which everything is resolved.
@@ -51,7 +51,7 @@ class Explainer:
         *,
         fresh: bool = False,
     ) -> None:
-        self._as_of = as_of.isoformat()
+        self.as_of = as_of.isoformat()
         self._resolver = Resolver(as_of, fresh=fresh)
         self._hosts = [store.load(host) for host in store.hosts()] if store else []
         self._expectation = expectation
@@ -76,7 +76,7 @@ class Explainer:
     def _report(self, cell: Cell) -> CellReport:
         answers = {which: self._resolver.answer(cell, which) for which in SETS}
         evidence: list[Evidence] = [
-            from_resolved(answer, which, self._as_of) for which, answer in answers.items()
+            from_resolved(answer, which, self.as_of) for which, answer in answers.items()
         ]
         if linked := from_linked(cell, load_facts()):
             evidence.append(linked)
