@@ -5,7 +5,9 @@ name that installs them on Apple silicon, and the Python makes no difference: it
 or has the very same library of the plugin (by sha256).  A Keras that it names is held against each set's.
 
 It is *near* a cell when it names the same plugin release with another framework, or the same framework with
-another plugin or none, or all of it with a Keras or a Python of which nothing follows for this cell.
+another plugin or none, or all of it with a Keras or a Python of which nothing follows for this cell.  Who
+names no plugin may have had one: what went wrong after the import is near a cell without a plugin only where
+the report says that there was none.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from metalmatrix.cell import NO_PLUGIN, Cell
-from metalmatrix.evidence import SETS, Which
+from metalmatrix.evidence import SETS, STAGES, Which
 from metalmatrix.releases import PLUGIN, published
 
 if TYPE_CHECKING:
@@ -130,15 +132,22 @@ def is_shown(report: Report) -> bool:
     return report.apple_silicon and report.effect.tells
 
 
+def is_past_import(report: Report) -> bool:
+    """Whether it failed after the import: at the GPU, in training, in its numbers or its speed."""
+    stage = report.effect.stage
+    return bool(stage) and STAGES.index(stage) > STAGES.index("import")
+
+
 def is_near(report: Report, cell: Cell) -> bool:
     """Whether the report names the cell's framework or its plugin, and was seen on Apple silicon.
 
-    A cell without a plugin has nothing in common with a report that names one.
+    A cell without a plugin has nothing in common with a report that names one, nor with a failure on a GPU.
     """
     if not is_shown(report):
         return False
     plugin = report.plugin == cell.plugin_distribution and cell.plugin in plugins_meant(report)
     framework = cell.framework in frameworks_meant(report)
     if cell.plugin == NO_PLUGIN:
-        return framework and not report.metal and report.plugin == PLUGIN
+        named = report.metal or report.plugin != PLUGIN
+        return framework and not named and (report.without_plugin or not is_past_import(report))
     return plugin or framework

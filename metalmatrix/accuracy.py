@@ -7,6 +7,7 @@ or on an index, so a test can tell when the file is stale.
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from metalmatrix.about import frameworks_meant, is_shown, plugins_meant
@@ -17,11 +18,11 @@ from metalmatrix.markdown import escape, link
 from metalmatrix.matrix_file import PYTHONS
 from metalmatrix.observe import from_linked, from_reports
 from metalmatrix.releases import distribution_of
-from metalmatrix.score import has_wheels
+from metalmatrix.score import counted, has_wheels
 from metalmatrix.verdict import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from metalmatrix.reports import Report
     from metalmatrix.score import Comparison, Score
@@ -36,13 +37,17 @@ _INSTALLS = Evidence("resolved", "", "ok", "assumed here", "", "")
 _RULES = """\
 `linked` says, from the published wheels alone, whether dyld loads a plugin into a TensorFlow. It is right or
 wrong where somebody imported the same pair on a Mac: a public report in `metalmatrix/data/reports.jsonl`, or
-a run of the checks on Apple silicon in `results/`. The same rules hold for every observation:
+a run of the checks on Apple silicon in `results/`. Several observations may be of one pair of releases:
+pairs are counted too, and one that may be another's is not counted again. The same rules hold for every
+observation:
 
 - A report counts when it names a framework and a plugin, and `linked` says the same of all releases and
   Pythons that it may mean. What of it is inferred stands beside it.
 - A report of training, of wrong numbers or of slowness is one of an import that went well.
 - What tells of a circumstance and not of the pair (Rosetta, another library in the process, a package that
   was not installed) is not compared, whatever `linked` says.
+- Where nothing more was seen than that pip installs it, the subtype is `installs-only`: whether it can be
+  imported was not tried, so it is no observation of an import, though the outcome is that it works.
 - A run counts with its pinned set. Of a plain set, only an import that went well does: one that failed may
   have failed for another package."""
 
@@ -50,46 +55,30 @@ a run of the checks on Apple silicon in `results/`. The same rules hold for ever
 def render(score: Score, reports: Iterable[Report], facts: Facts) -> str:
     """The whole page, in Markdown."""
     parts = [HEADER, "", "# How often `linked` was right", "", f"**{_headline(score)}**", "", _RULES, ""]
-    for title, found in (
-        ("Disagreements", score.of("disagreement")),
-        ("Agreements", score.of("agreement")),
-    ):
-        parts += [f"## {title}", "", *_compared(found), ""]
-    parts += ["## Not comparable", "", *_not_comparable(score.of("not comparable")), ""]
+    says, why = ("`linked` says", attrgetter("linked")), ("why not", attrgetter("reason"))
+    parts += ["## Disagreements", "", *_table(score.of("disagreement"), *says), ""]
+    parts += ["## Agreements", "", *_table(score.of("agreement"), *says), ""]
+    parts += ["## Not comparable", "", *_table(score.of("not comparable"), *why), ""]
     parts += ["## What each report does to the verdicts", "", *_effects(reports, facts)]
     return "\n".join(parts) + "\n"
 
 
 def _headline(score: Score) -> str:
-    right, wrong = score.of("agreement"), score.of("disagreement")
-    if not right and not wrong:
+    if not score.compared:
         return "No observation of an import can be compared yet."
-    foreseen = sum(item.linked == "fails" for item in right)
-    return (
-        f"`linked` agreed with {len(right)} of {len(right) + len(wrong)} observations of imports: "
-        f"{foreseen} that failed, {len(right) - foreseen} that went well. "
-        f"{len(score.of('not comparable'))} observations cannot be compared."
-    )
+    others = counted(len(score.of("not comparable")), "observation")
+    return f"`linked` {score.agreed}. {others} cannot be compared."
 
 
-def _compared(found: tuple[Comparison, ...]) -> Iterator[str]:
+def _table(found: tuple[Comparison, ...], title: str, last: Callable[[Comparison], str]) -> Iterator[str]:
+    """Observations as a table, whose last column is *last* of each, under *title*."""
     if not found:
         yield "None."
         return
-    yield "| observation | date | about | seen | `linked` says |"
+    yield f"| observation | date | about | seen | {title} |"
     yield "| --- | --- | --- | --- | --- |"
     for item in found:
-        yield _row(_observation(item), *map(escape, (item.date, item.about, item.seen, item.linked)))
-
-
-def _not_comparable(found: tuple[Comparison, ...]) -> Iterator[str]:
-    if not found:
-        yield "None."
-        return
-    yield "| observation | date | about | seen | why not |"
-    yield "| --- | --- | --- | --- | --- |"
-    for item in found:
-        yield _row(_observation(item), *map(escape, (item.date, item.about, item.seen, item.reason)))
+        yield _row(_observation(item), *map(escape, (item.date, item.about, item.seen, last(item))))
 
 
 def _observation(item: Comparison) -> str:
@@ -98,7 +87,9 @@ def _observation(item: Comparison) -> str:
 
 def _effects(reports: Iterable[Report], facts: Facts) -> Iterator[str]:
     """Every report: for which cells it is evidence, what becomes of their verdict, where else it is shown."""
-    yield "As far as the cells install, and with nothing else known than what `linked` says."
+    yield "As far as the cells install, and with nothing else known than what `linked` says. Beside a cell"
+    yield "without a plugin stands only what names none, and of what failed after the import only what says"
+    yield "that there was none."
     yield ""
     yield "| report | says | evidence for | verdict | shown beside other cells with |"
     yield "| --- | --- | --- | --- | --- |"

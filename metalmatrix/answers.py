@@ -21,7 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 from metalmatrix import releases
 from metalmatrix.errors import MatrixError, ResultError
-from metalmatrix.files import cache_dir, read_bounded, write_atomic
+from metalmatrix.files import cache_dir, read_bounded, read_data, write_atomic
 from metalmatrix.lock import Lock, Package, digest_of
 from metalmatrix.question import MACOS_TARGET, Answer, Question
 from metalmatrix.spans import dump_runs, parse_runs
@@ -48,11 +48,7 @@ def load_answers() -> Mapping[Question, Answer]:
     Raises:
         MatrixError: The data file is missing or damaged.
     """
-    try:
-        text = read_bounded(DATA)
-    except (OSError, UnicodeDecodeError) as error:
-        raise MatrixError(f"{DATA.name} cannot be read: {error}", _HINT) from error
-    return parse_answers(text)
+    return parse_answers(read_data(DATA, _HINT))
 
 
 @cache

@@ -1,6 +1,6 @@
 """Evidence: one observation about one cell, and where it comes from.
 
-Five kinds, from the weakest claim to the strongest: `resolved` (the resolver, for macOS arm64),
+Five kinds, from the weakest claim to the strongest: `resolved` (the resolver, for one macOS on arm64),
 `linked` (the wheels' Mach-O files held against each other by the loader's rules), `reported`
 (somebody's public report), `rehearsed` (the checks ran on another platform's build of the same
 TensorFlow) and `ran` (the checks ran on Apple silicon).

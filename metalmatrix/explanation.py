@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from metalmatrix import install
 from metalmatrix.cell import NO_PLUGIN
 from metalmatrix.compiled import BY_WHOM
+from metalmatrix.floor import KNOWN
 from metalmatrix.layout import short
 from metalmatrix.link import FLAT_NAMESPACE, gone_since, link_release
 from metalmatrix.nearest import GOOD, nearest
@@ -137,6 +138,7 @@ def lines(item: Explained, facts: Facts) -> Iterator[TextLine]:
     if report.macos:
         yield line()
         yield line(f"It needs macOS {report.macos} or later, asked for by {plain(report.macos_by, _SOURCE)}.")
+        yield line(KNOWN, "dim")
     yield line()
     yield line("How that is known", "title")
     yield from _known(report)

@@ -1,10 +1,12 @@
-"""Writing so that nothing is lost: a file is there whole, or not at all."""
+"""Writing so that nothing is lost: a file is there whole, or not at all. Reading within bounds."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+
+from metalmatrix.errors import MatrixError
 
 MAX_READ = 8 * 2**20
 """No file this project reads is larger; one that is was not written by it (bytes)."""
@@ -43,6 +45,22 @@ def read_bounded(path: Path) -> str:
     if len(data) > MAX_READ:
         raise OSError(f"{path.name} is larger than {MAX_READ >> 20} MiB")
     return data.decode("utf-8")
+
+
+def read_data(path: Path, hint: str) -> str:
+    """The text of a file of the data that ships with the project.
+
+    Args:
+        path: The file.
+        hint: What to type where it cannot be had.
+
+    Raises:
+        MatrixError: It cannot be read, is no UTF-8, or is larger than `MAX_READ`.
+    """
+    try:
+        return read_bounded(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise MatrixError(f"{path.name} cannot be read: {error}", hint) from error
 
 
 def cache_dir() -> Path:

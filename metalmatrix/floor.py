@@ -3,7 +3,8 @@
 Two things ask for a macOS.  pip goes by a wheel's tags: of several wheels of one release the one with the
 lowest tag counts, since pip takes whichever fits.  The loader goes by what the libraries were built for
 (``LC_BUILD_VERSION``): a wheel may be tagged for less, and then installs where it does not run
-(tensorflow-metal 0.5.1: tagged 12.0, built for 13.0).  The latter is known of the wheels in the data.
+(tensorflow-metal 0.5.1: tagged 12.0, built for 13.0).  The latter is known of the wheels that have been read,
+TensorFlow's and its plugins'; of every other wheel in a lock only the tags are, and `KNOWN` says so.
 
 Pure.
 """
@@ -15,6 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from metalmatrix.lock import Lock, Package
     from metalmatrix.wheel_facts import Facts
+
+KNOWN = "What a library was built for is known of TensorFlow and its plugins; of other wheels the tags are."
+"""How far a floor goes."""
 
 _NAMED = 2
 """Of more packages that ask for as much, the first are named."""

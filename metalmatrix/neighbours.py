@@ -2,7 +2,8 @@
 
 They change no verdict.  They are shown, and where pins are chosen a cell with more failing neighbours comes
 after one with fewer (`rank`).  A neighbour counts there when it failed beyond the import, for reasons of the
-pair: what is installed and loaded is known of each cell by its own, from `resolved` and `linked`.
+pair: what is installed and loaded is known of each cell by its own, from `resolved` and `linked`.  A cell
+without a plugin is no pair: there none counts.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metalmatrix.about import decides, is_near, matches
-from metalmatrix.evidence import STAGES
+from metalmatrix.about import decides, is_near, is_past_import, matches
+from metalmatrix.cell import NO_PLUGIN
 from metalmatrix.observe import from_reports
 
 if TYPE_CHECKING:
@@ -103,10 +104,10 @@ def neighbours(cell: Cell, reports: Iterable[Report], facts: Facts, keras: Keras
 
 
 def _counts(report: Report, cell: Cell, facts: Facts) -> bool:
-    stage = report.effect.stage
-    if not stage or report.circumstance or matches(report, cell, facts):
-        return False  # of this very pair, under a Keras that none of its sets has
-    return STAGES.index(stage) > STAGES.index("import")
+    if cell.plugin == NO_PLUGIN or report.circumstance:
+        return False
+    # What matches and is no evidence is of this very pair, under a Keras that none of its sets has.
+    return is_past_import(report) and not matches(report, cell, facts)
 
 
 def rank(found: Iterable[Neighbour]) -> int:

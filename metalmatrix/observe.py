@@ -14,6 +14,7 @@ from metalmatrix.about import decides
 from metalmatrix.cell import NO_PLUGIN
 from metalmatrix.evidence import SETS, STAGES, Evidence, Kind, Outcome, Which
 from metalmatrix.link import gone_since, link_release
+from metalmatrix.question import MACOS_TARGET
 from metalmatrix.releases import distribution_of, read_on
 from metalmatrix.votes import may_not_vote, uncounted
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from metalmatrix.votes import Reason
     from metalmatrix.wheel_facts import Facts
 
-RESOLVER = "the resolver, for macOS arm64"
+RESOLVER = f"the resolver, for macOS {MACOS_TARGET} on arm64"
 LOADER = "the published wheels, by the loader's rules"
 
 

@@ -20,6 +20,7 @@ from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from metalmatrix.errors import MatrixError
+from metalmatrix.files import read_data
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -175,11 +176,7 @@ def load_releases() -> tuple[Release, ...]:
     Raises:
         MatrixError: The data file is missing or damaged.
     """
-    try:
-        text = DATA.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MatrixError(f"{DATA.name} cannot be read: {error}", _HINT) from error
-    return parse_releases(text)
+    return parse_releases(read_data(DATA, _HINT))
 
 
 @cache

@@ -14,8 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.specifiers import SpecifierSet
+
 from metalmatrix.errors import MatrixError
-from metalmatrix.files import read_bounded
+from metalmatrix.files import read_data
 from metalmatrix.releases import PLUGIN
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ DATA = Path(__file__).with_name("data") / "reports.jsonl"
 SCHEMA = 1
 _HINT = "it is written by hand: git diff, or git checkout, metalmatrix/data/reports.jsonl"
 _LISTS = ("python", "inferred_fields")
+_YES_OR_NO = ("apple_silicon", "without_plugin")
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class Report:
         confidence: How sure the collector is of what is told here.
         inferred_fields: Fields that the source does not say in so many words.
         apple_silicon: Whether it was seen there.
+        without_plugin: Whether its own words say that what was seen was seen without a plugin, on the CPU.
     """
 
     id: str
@@ -128,6 +132,7 @@ class Report:
     date: str = ""
     confidence: str = ""
     inferred_fields: tuple[str, ...] = ()
+    without_plugin: bool = False
 
     @property
     def effect(self) -> Effect:
@@ -214,13 +219,14 @@ def _report(entry: dict[str, Any]) -> Report:
     entry = dict(entry)
     for name, value in entry.items():
         parts = value if name in _LISTS else [value]
-        kind = bool if name == "apple_silicon" else str
+        kind = bool if name in _YES_OR_NO else str
         if not isinstance(parts, list) or not all(isinstance(part, kind) for part in parts):
             raise TypeError(f"{name} is {type(value).__name__}")
         if name in _LISTS:
             entry[name] = tuple(parts)
     if entry.get("outcome") not in OUTCOMES:
         raise ValueError(f"no such outcome: {entry.get('outcome')!r}")
+    SpecifierSet(entry.get("keras", ""))  # its error is a ValueError: a lock's Keras is held against it
     return Report(**entry)
 
 
@@ -231,8 +237,4 @@ def load_reports() -> tuple[Report, ...]:
     Raises:
         MatrixError: The data file is missing or damaged.
     """
-    try:
-        text = read_bounded(DATA)
-    except (OSError, UnicodeDecodeError) as error:
-        raise MatrixError(f"{DATA.name} cannot be read: {error}", _HINT) from error
-    return parse_reports(text)
+    return parse_reports(read_data(DATA, _HINT))

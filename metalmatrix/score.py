@@ -8,7 +8,7 @@ not comparable, with the reason.  The rules are the same for every observation, 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from metalmatrix.about import frameworks_meant, leads_to, plugins_meant
@@ -49,6 +49,8 @@ class Comparison:
         reason: Why it is not comparable; empty where it is.
         date: Of the observation.
         source: The report's address; empty for a run, which is in ``results/``.
+        pairs: The framework and plugin releases that it may be of: ``tf2.18.0-metal1.1.0``.
+        inferred: Which fields of a report its source does not say in so many words.
     """
 
     observation: str
@@ -59,6 +61,8 @@ class Comparison:
     reason: str
     date: str
     source: str = ""
+    pairs: tuple[str, ...] = ()
+    inferred: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as plain data."""
@@ -76,12 +80,45 @@ class Score:
         return tuple(item for item in self.comparisons if item.result == result)
 
     @property
+    def compared(self) -> tuple[Comparison, ...]:
+        """Those that can be compared."""
+        return tuple(item for item in self.comparisons if item.result != "not comparable")
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of releases were compared, at least: what may be of one that counts adds none."""
+        number, seen = 0, set[str]()
+        for item in sorted(self.compared, key=lambda item: len(item.pairs)):
+            number += seen.isdisjoint(item.pairs)
+            seen.update(item.pairs)
+        return number
+
+    @property
+    def agreed(self) -> str:
+        """What was foreseen, how it came out, and what that rests on.
+
+        ``agreed with 3 of 3 observations of imports (1 failed, 2 went well; 2 pairs)``, and of how many
+        the plugin is inferred, where it is of any.
+        """
+        right, all_ = self.of("agreement"), self.compared
+        failed = sum(item.linked == "fails" for item in right)
+        inferred = sum("metal" in item.inferred for item in all_)
+        rests_on = [f"{failed} failed, {len(right) - failed} went well", counted(self.pairs, "pair")]
+        rests_on += [f"the plugin of {inferred} is inferred"] if inferred else []
+        of = counted(len(all_), "observation")
+        return f"agreed with {len(right)} of {of} of imports ({'; '.join(rests_on)})"
+
+    @property
     def line(self) -> str:
-        """It in a line: ``linked agreed with 13 of 13 observations of imports: docs/accuracy.md``."""
-        right, wrong = len(self.of("agreement")), len(self.of("disagreement"))
-        if not right + wrong:
+        """It in a line, with the page that has them all."""
+        if not self.compared:
             return "no observation of an import can be compared with linked yet"
-        return f"linked agreed with {right} of {right + wrong} observations of imports: {PAGE}"
+        return f"linked {self.agreed}: {PAGE}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 pair``, ``2 pairs``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def score(reports: Iterable[Report], hosts: Iterable[Results], facts: Facts) -> Score:
@@ -97,13 +134,14 @@ def compare_report(report: Report, facts: Facts) -> Comparison:
     cells, reason = cells_meant(report, facts)
     inferred = f" (inferred: {', '.join(report.inferred_fields)})" if report.inferred_fields else ""
     seen = f"{report.effect.words}: {report.error or report.works_level}"
-    return _compared(
+    found = _compared(
         (report.id, f"{report.named}{inferred}", seen),
         report.effect.imported,
         {_linked(facts, cell) for cell in cells},
         reason,
         (report.date, report.source_url),
     )
+    return replace(found, pairs=_pairs(cells), inferred=report.inferred_fields)
 
 
 def cells_meant(report: Report, facts: Facts) -> tuple[tuple[Cell, ...], str]:
@@ -163,12 +201,17 @@ def _compare_run(results: Results, name: str, which: Which, run: Run, facts: Fac
     if not reason and (doubt := uncounted([r for r in reasons if r.whole or not imported], check)):
         reason = f"recorded, not counted: {doubt}"
     predicted: set[str] = set()
+    pairs: tuple[str, ...] = ()
     with suppress(UsageError):  # the cell has a release that is newer than the data
         cell = Cell.parse(name)
-        predicted = {_linked(facts, cell)}
-    return _compared(
-        (f"{results.host}, {which}", name, seen), imported, predicted, reason, (run.date[:10], "")
-    )
+        predicted, pairs = {_linked(facts, cell)}, _pairs([cell])
+    told = (f"{results.host}, {which}", name, seen)
+    return replace(_compared(told, imported, predicted, reason, (run.date[:10], "")), pairs=pairs)
+
+
+def _pairs(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """The releases of cells, whatever their Python: a cell's id without its first part."""
+    return tuple(dict.fromkeys(cell.id.partition("-")[2] for cell in cells))
 
 
 def _linked(facts: Facts, cell: Cell) -> str:

@@ -22,7 +22,7 @@ from packaging.version import Version
 
 from metalmatrix import releases
 from metalmatrix.errors import MatrixError
-from metalmatrix.files import read_bounded
+from metalmatrix.files import read_data
 from metalmatrix.macho import Dependency, Kind
 from metalmatrix.spans import dump_runs, parse_runs
 
@@ -195,11 +195,7 @@ def load_facts() -> Facts:
     Raises:
         MatrixError: The data file is missing or damaged.
     """
-    try:
-        text = read_bounded(DATA)
-    except (OSError, UnicodeDecodeError) as error:
-        raise MatrixError(f"{DATA.name} cannot be read: {error}", _HINT) from error
-    return parse_facts(text)
+    return parse_facts(read_data(DATA, _HINT))
 
 
 def parse_facts(text: str) -> Facts:

@@ -218,7 +218,16 @@ class TestNear:
     def test_a_cell_without_a_plugin_is_near_what_names_none(self) -> None:
         """What a plugin does is nothing to a cell that has none."""
         bare = Cell.parse("py3.11-tf2.14.0-nometal")
-        assert is_near(public(metal=""), bare)
+        assert is_near(public(metal="", outcome="works"), bare)
+        assert is_near(public(metal="", outcome="import-fails"), bare)
         assert not is_near(SOUND, bare)
-        assert not is_near(public(metal="", plugin="other"), bare)
-        assert not is_near(public(metal="", tf="2.13.0"), bare)
+        assert not is_near(public(metal="", plugin="other", outcome="works"), bare)
+        assert not is_near(public(metal="", tf="2.13.0", outcome="works"), bare)
+
+    @pytest.mark.parametrize("outcome", ["no-gpu-detected", "hangs", "fit-fails", "slow", "wrong-results"])
+    def test_a_failure_past_the_import_is_near_it_only_where_no_plugin_was(self, outcome: str) -> None:
+        """Who names no plugin may have had one: what fails on a GPU is nothing to a CPU."""
+        bare = Cell.parse("py3.11-tf2.14.0-nometal")
+        assert not is_near(public(metal="", outcome=outcome), bare)
+        assert is_near(public(metal="", outcome=outcome, without_plugin=True), bare)
+        assert is_near(public(metal="", outcome=outcome), CELL)

@@ -17,10 +17,12 @@ from metalmatrix import asked, explanation
 from metalmatrix.cell import Cell
 from metalmatrix.evidence import Evidence
 from metalmatrix.explanation import Explained, explained, line
+from metalmatrix.floor import KNOWN
 from metalmatrix.link import link_release
 from metalmatrix.nearest import Near
 from metalmatrix.neighbours import Neighbour
-from metalmatrix.observe import from_linked
+from metalmatrix.observe import RESOLVER, from_linked
+from metalmatrix.question import MACOS_TARGET
 from metalmatrix.report import CellReport, cell_report
 from metalmatrix.terminal import WIDTH, print_lines
 from metalmatrix.text import plain
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 CELLS = universe()
-RESOLVER = "the resolver, for macOS arm64"
 
 
 def shown(*items: Explained, reports: Sequence[CellReport] = (), notes: tuple[str, ...] = ()) -> str:
@@ -49,6 +50,21 @@ def shown(*items: Explained, reports: Sequence[CellReport] = (), notes: tuple[st
 def words(text: str) -> str:
     """The text as it reads, wherever its lines break."""
     return " ".join(text.split())
+
+
+def test_the_resolver_says_for_which_macos() -> None:
+    """What installs depends on the macOS that was resolved for: evidence names it, as uv was told it."""
+    assert RESOLVER == "the resolver, for macOS 13.0 on arm64"
+    assert MACOS_TARGET in RESOLVER
+
+
+def test_a_floor_says_how_far_it_goes() -> None:
+    """Where a macOS is asked for, that other wheels are known by their tags alone stands below; else not."""
+    cell = Cell.parse("py3.11-tf2.14.0-metal1.1.0")
+    known = (evidence("resolved", "ok"),)
+    asked_for = words(shown(Explained(cell_report(cell, known, floor=("13.0", "x 1 (tagged 13.0)")))))
+    assert f"asked for by x 1 (tagged 13.0). {KNOWN}" in asked_for
+    assert KNOWN not in words(shown(Explained(cell_report(cell, known, floor=None))))
 
 
 def rotten(cell: str) -> tuple[Evidence, ...]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from metalmatrix.files import MAX_READ, cache_dir, read_bounded, write_atomic
+from metalmatrix.errors import MatrixError
+from metalmatrix.files import MAX_READ, cache_dir, read_bounded, read_data, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,3 +120,20 @@ def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert cache_dir().name == "metalmatrix"
     assert tmp_path in cache_dir().parents
     assert names(tmp_path) == []
+
+
+class TestData:
+    @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"x" * (MAX_READ + 1)])
+    def test_what_cannot_be_read_says_what_to_type(self, content: bytes | None, tmp_path: Path) -> None:
+        """A file that is gone, no text or too large is an error with its name and a hint, not a traceback."""
+        path = tmp_path / "data.jsonl"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(MatrixError, match=r"data\.jsonl cannot be read") as caught:
+            read_data(path, "type this")
+        assert caught.value.hint == "type this"
+
+    def test_what_can_is_the_text(self, tmp_path: Path) -> None:
+        """Nothing is changed in it."""
+        (tmp_path / "a").write_bytes("ä\r\n".encode())
+        assert read_data(tmp_path / "a", "") == "ä\r\n"

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix import neighbours as near
+from metalmatrix.about import frameworks_meant, is_near, is_past_import
+from metalmatrix.cell import NO_PLUGIN, Cell
 from metalmatrix.evidence import Evidence
 from metalmatrix.explanation import Explained, lines
 from metalmatrix.neighbours import Neighbour, Reported, rank, reported, summary
 from metalmatrix.record import SetRecord
+from metalmatrix.releases import distribution_of
 from metalmatrix.report import build, cell_report
-from metalmatrix.reports import OUTCOMES
+from metalmatrix.reports import OUTCOMES, load_reports
 from metalmatrix.results import Results
 from metalmatrix.terminal import print_lines
 from metalmatrix.verdict import Verdict, verdict
@@ -26,7 +29,6 @@ from tests.samples import HOSTILE, evidence, lock, matrix, ok, record
 
 if TYPE_CHECKING:
     from metalmatrix.about import KerasOf
-    from metalmatrix.cell import Cell
     from metalmatrix.lock import Lock
     from metalmatrix.reports import Report
 
@@ -111,9 +113,10 @@ class TestVerdict:
         assert verdict(CELL, [*KNOWN, evidence("linked", "fails", "link"), *fails]).stage == "link"
         assert verdict(CELL, [*KNOWN, evidence("rehearsed", "fails", "fit"), *fails]).stage == "import"
 
-    def test_a_run_on_a_mac_outweighs_a_report(self) -> None:
-        """Where the checks ran, nobody's word is needed."""
-        assert verdict(CELL, [*KNOWN, evidence("ran", "ok"), *said(SOUND).evidence]).word == "works"
+    def test_a_run_on_a_mac_does_not_take_a_report_back(self) -> None:
+        """The checks need not hold what was reported: its link stays, and the cell is degraded."""
+        found = verdict(CELL, [*KNOWN, evidence("ran", "ok"), *said(SOUND).evidence])
+        assert (found.word, found.source) == ("degraded", SOUND["source_url"])
 
     def test_a_report_never_raises_a_verdict(self) -> None:
         """That it works for somebody says neither that it installs here nor that it loads."""
@@ -163,6 +166,28 @@ class TestNeighbours:
         (neighbour,) = said(report).neighbours
         assert neighbour.counts == counts
         assert rank(said(report).neighbours) == counts
+
+    def test_none_counts_against_a_cell_without_a_plugin(self) -> None:
+        """A cell without a plugin is no pair: what is shown beside it does not rank it."""
+        bare = replace(CELL, plugin=NO_PLUGIN)
+        seen = public(metal="", without_plugin=True)
+        (neighbour,) = reported(bare, (seen, public(metal="")), FACTS, no_keras).neighbours
+        assert (neighbour.outcome, neighbour.counts) == ("fails", False)
+        assert [found.counts for found in said(public(metal="")).neighbours] == [True]
+
+    def test_the_data_tells_cells_without_a_plugin_nothing_of_a_gpu(self) -> None:
+        """Of all that is published, none counts there, and what fails past the import says none was there."""
+        frameworks = {framework for report in load_reports() for framework in frameworks_meant(report)}
+        shown = []
+        for framework in sorted(frameworks):
+            bare = Cell("3.11", framework, NO_PLUGIN, distribution_of(framework))
+            assert rank(reported(bare, load_reports(), FACTS, no_keras).neighbours) == 0
+            shown += [found for found in load_reports() if is_near(found, bare)]
+        assert {found.id for found in shown if is_past_import(found)} == {"osl-247-a", "sun-20"}
+        slow = "py3.11-tf2.13.0-nometal"
+        found = reported(Cell.parse(slow), load_reports(), FACTS, no_keras).neighbours
+        assert found
+        assert not any("SimpleRNN" in neighbour.message for neighbour in found)
 
     def test_a_report_of_another_python_is_one(self) -> None:
         """Where the plugin's file differs by Python, the same pair is near, and no evidence."""

@@ -164,6 +164,19 @@ def a_circumstance_of_rosetta_is_on_apple_silicon(report: Report) -> bool:
     return elsewhere.get(report.subtype, report.apple_silicon) == report.apple_silicon
 
 
+def what_only_installs_says_so(report: Report) -> bool:
+    """What works as far as pip installs it, and no further, is of the subtype for that; nothing else is."""
+    only = report.outcome == "works" and re.match(r"(?i)(pip )?(install|download)", report.works_level)
+    return bool(only) == (report.subtype == "installs-only")
+
+
+def no_plugin_is_named_where_none_was(report: Report) -> bool:
+    """What was seen without a plugin names none, and that it was not installed means that."""
+    named = report.metal or report.plugin != PLUGIN
+    missing = report.subtype == "plugin-not-installed"
+    return not (report.without_plugin and named) and (report.without_plugin or not missing)
+
+
 RULES: tuple[tuple[Callable[[Report], bool], tuple[dict[str, Any], ...]], ...] = (
     (id_is_a_plain_name, ({"id": ""}, {"id": "A 1"}, {"id": "../x"}, {"id": "x" * 50})),
     (outcome_is_listed, ({"outcome": "fails"}, {"subtype": "rosetta"})),
@@ -254,6 +267,22 @@ RULES: tuple[tuple[Callable[[Report], bool], tuple[dict[str, Any], ...]], ...] =
         a_circumstance_of_rosetta_is_on_apple_silicon,
         ({"subtype": "rosetta-avx", "apple_silicon": False}, {"subtype": "no-wheel-for-arch"}),
     ),
+    (
+        what_only_installs_says_so,
+        (
+            {"outcome": "works", "works_level": "pip install downloads a wheel"},
+            {"outcome": "works", "works_level": "GPU listed", "subtype": "installs-only"},
+            {"subtype": "installs-only"},
+        ),
+    ),
+    (
+        no_plugin_is_named_where_none_was,
+        (
+            {"without_plugin": True},
+            {"without_plugin": True, "metal": "", "plugin": "other"},
+            {"subtype": "plugin-not-installed", "metal": ""},
+        ),
+    ),
 )
 
 
@@ -333,6 +362,10 @@ class TestReading:
             ({"python": "3.11"}, "python is str"),
             ({"python": [3.11]}, "python is list"),
             ({"apple_silicon": "yes"}, "apple_silicon is str"),
+            ({"without_plugin": "yes"}, "without_plugin is str"),
+            ({"keras": "3.0.0"}, "InvalidSpecifier"),
+            ({"keras": ">=3.x"}, "InvalidSpecifier"),
+            ({"keras": None, "without_plugin": 1}, "without_plugin is int"),
         ],
     )
     def test_a_slip_of_the_pen_is_refused_with_its_line(self, changes: dict[str, object], said: str) -> None:

@@ -198,17 +198,62 @@ class TestRuns:
         """A reader finds the file in results/."""
         (found,) = compare_runs(host(REFUSED, ran(FAILED)), FACTS)
         assert found == Comparison(
-            "mac, pinned", REFUSED, "import failed: Symbol not found", "fails", "agreement", "", "2026-11-20"
-        )
+            "mac, pinned", REFUSED, "import failed: Symbol not found", "fails", "agreement", "", "2026-11-20",
+            pairs=("tf2.18.1-metal1.1.0",),
+        )  # fmt: skip
 
 
 class TestScore:
     def test_the_line_counts_what_can_be_compared(self) -> None:
         """Agreements of all observations that can be compared; a disagreement is in the number."""
         found = score([WORKS, public(outcome="import-fails"), public(metal="")], [], FACTS)
-        assert found.line == "linked agreed with 1 of 2 observations of imports: docs/accuracy.md"
+        line = (
+            "linked agreed with 1 of 2 observations of imports (0 failed, 1 went well; {}): docs/accuracy.md"
+        )
+        assert found.line == line.format("1 pair")
         found = score([WORKS], [host(REFUSED, ran(*PASSED))], FACTS)
-        assert found.line == "linked agreed with 1 of 2 observations of imports: docs/accuracy.md"
+        assert found.line == line.format("2 pairs")
+
+    def test_the_line_tells_failures_foreseen_and_inferred_plugins(self) -> None:
+        """Of what agreed, what failed and what went well; of what is compared, whose plugin is a guess."""
+        refused = public(
+            tf_dist="tensorflow",
+            tf="2.18.1",
+            date="2025-05",
+            outcome="import-fails",
+            inferred_fields=("metal",),
+        )
+        assert score([refused], [], FACTS).line == (
+            "linked agreed with 1 of 1 observation of imports "
+            "(1 failed, 0 went well; 1 pair; the plugin of 1 is inferred): docs/accuracy.md"
+        )
+        more = [refused, WORKS, public(metal="", inferred_fields=("tf",))]
+        assert "2 of 2 observations of imports (1 failed, 1 went well; 2 pairs; the plugin of 1 is" in (
+            score(more, [], FACTS).line
+        )
+
+    @pytest.mark.parametrize(
+        ("frameworks", "pairs"),
+        [
+            (("2.14.0", "2.14.0"), 1),
+            (("2.14.0", "2.14.1"), 2),
+            (("2.14.0", "2.14"), 1),  # the series may be the release
+            (("2.14", "2.14"), 1),
+            (("2.14", "2.13.0"), 2),
+            (("2.14", "2.14.1", "2.14.0"), 2),
+        ],
+    )
+    def test_a_pair_is_counted_once(self, frameworks: tuple[str, ...], pairs: int) -> None:
+        """Several observations of one pair show no more of it; one that may be another's adds none."""
+        of = [public(tf=tf, tf_dist="tensorflow", python=(), date="") for tf in frameworks]
+        for reports in (of, of[::-1]):
+            found = score(reports, [], FACTS)
+            assert (len(found.compared), found.pairs) == (len(of), pairs)
+
+    def test_another_plugin_is_another_pair_and_another_python_is_not(self) -> None:
+        """A pair is releases of a framework and a plugin."""
+        cells = ["py3.11-tf2.14.0-metal1.1.0", "py3.10-tf2.14.0-metal1.1.0", "py3.11-tf2.14.0-metal1.0.1"]
+        assert score([], [host(name, ran(*PASSED)) for name in cells], FACTS).pairs == 2
 
     def test_without_observations_nothing_is_claimed(self) -> None:
         """No observation is no agreement."""
@@ -232,4 +277,5 @@ class TestScore:
         """The machine interface has every field."""
         assert set(compare_report(SOUND, FACTS).to_json()) == {
             "observation", "about", "seen", "linked", "result", "reason", "date", "source",
+            "pairs", "inferred",
         }  # fmt: skip

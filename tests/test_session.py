@@ -241,7 +241,7 @@ def test_json_is_alone_on_standard_output(ran: tuple[Clone, int, str]) -> None:
     assert code == 0
     (found,) = json.loads(output)
     keys = ["cell", "verdict", "stage", "message", "macos", "plain", "evidence", "neighbours"]
-    assert list(found) == [*keys, "nearest", "install"]
+    assert list(found) == [*keys, "holds_back", "nearest", "install"]
     assert found["macos"] == "12.0"
     assert {item["kind"] for item in found["evidence"]} == {"resolved", "rehearsed"}
     for item in found["evidence"]:
