@@ -116,7 +116,7 @@ class TestVerdict:
     def test_a_run_on_a_mac_does_not_take_a_report_back(self) -> None:
         """The checks need not hold what was reported: its link stays, and the cell is degraded."""
         found = verdict(CELL, [*KNOWN, evidence("ran", "ok"), *said(SOUND).evidence])
-        assert (found.word, found.source) == ("degraded", SOUND["source_url"])
+        assert (found.word, found.source) == ("degraded", SOUND.source_url)
 
     def test_a_report_never_raises_a_verdict(self) -> None:
         """That it works for somebody says neither that it installs here nor that it loads."""
