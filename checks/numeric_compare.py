@@ -30,7 +30,7 @@ def allowed(dtype, length, floors):
         floors: ``[limits.tolerance]``: what is allowed in any case, by dtype, relative.
     """
     name = base(dtype)
-    return max(floors[name] / EPSILONS[name], 2 * math.sqrt(length))
+    return max(floors[name] / EPSILONS[name], math.sqrt(length) / 2)
 
 
 def error_of(np, got, expected, dtype):

@@ -40,6 +40,7 @@ class Evidence:
         blame: Of a refusal to resolve, the package that has no fitting wheel or version.
         run: Whether it is the record of a run of the checks, on the host that is the source.
         uncounted: Why it is recorded and not counted; empty where it counts.
+        unseen: Why a run in which nothing failed says nothing of a plugin; empty where the GPU was seen.
         check: The check that fails; empty unless one does.
         notes: What the checks say that a user should know though it is no failure; no verdict depends on it.
     """
@@ -56,6 +57,7 @@ class Evidence:
     run: bool = False
     blame: str = ""
     uncounted: str = ""
+    unseen: str = ""
     check: str = ""
     notes: tuple[str, ...] = ()
 

@@ -176,7 +176,12 @@ def _remarks(report: Report) -> tuple[Note, ...]:
     """What the checks noted of pinned sets, cells of which the same is noted together."""
     texts: dict[str, list[CellReport]] = {}
     for item in report.cells:
-        found = [f"{note} ({e.kind})" for e in item.evidence if e.set == "pinned" for note in e.notes]
+        found = [
+            f"{note} ({e.kind}{', not counted' if e.uncounted else ''})"
+            for e in item.evidence
+            if e.set == "pinned"
+            for note in e.notes
+        ]
         for text in dict.fromkeys(found):
             texts.setdefault(text, []).append(item)
     return tuple(Note(_span(items), short(text, 400)) for text, items in texts.items())

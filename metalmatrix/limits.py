@@ -26,5 +26,5 @@ class Limits:
     device_memory_mb: int = 256
     speed_ratio: float = 0.15
     tolerance: Mapping[str, float] = field(
-        default_factory=lambda: {"float32": 1e-5, "float64": 1e-12, "float16": 1e-2, "bfloat16": 8e-2}
+        default_factory=lambda: {"float32": 1e-5, "float64": 1e-12, "float16": 1e-2, "bfloat16": 4e-2}
     )

@@ -55,7 +55,10 @@ def from_results(
         if entry.resolved.lock != current.get(which):
             continue
         run = results.run(record, which)
-        if run is not None:
+        if run is not None and run.kind == "ran" and not results.apple_silicon:
+            doubt = "it says that it ran on Apple silicon, and the facts of its host do not"
+            yield Evidence(run.kind, which, "unknown", doubt, run.date[:10], results.host, run=True)
+        elif run is not None:
             yield from_run(run, which, results.host, may_not_vote(results.machine, run))
         elif entry.untested:
             kind: Kind = "ran" if results.apple_silicon else "rehearsed"
@@ -213,6 +216,7 @@ def from_run(run: Run, which: Which, host: str, reasons: Iterable[Reason] = ()) 
             host,
             run=True,
             portable=counts,
+            unseen=_unseen(run),
             uncounted=uncounted(reasons),
             notes=notes,
         )
@@ -241,6 +245,14 @@ def from_run(run: Run, which: Which, host: str, reasons: Iterable[Reason] = ()) 
         check=first.check,
         notes=notes,
     )
+
+
+def _unseen(run: Run) -> str:
+    """Why a run tells nothing of the GPU: only the checks of the stage `device` say that it was there."""
+    seen = [check.outcome for check in run.checks if check.stage == "device"]
+    if seen and set(seen) == {"passed"}:
+        return ""
+    return "the GPU was not seen: its checks were skipped" if seen else "no check has looked for the GPU"
 
 
 def portable(failure: CheckResult) -> bool:

@@ -57,10 +57,12 @@ def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -
         return Verdict("not-installable", "resolve", refused.message)
     everywhere = [item for item in about if item.kind == "ran"]
     ran = [item for item in everywhere if not item.uncounted]
+    bare = cell.plugin == NO_PLUGIN
+    good = [item for item in ran if item.outcome == "ok" and (bare or not item.unseen)]
     if failure := _worst(ran):
         return _failed(failure)
     reported = [item for item in about if item.kind == "reported"]
-    if _first(ran, "ok"):
+    if good:
         if told := _worst(reported):
             # The checks need not hold what was reported: neither takes the other back.
             return Verdict("degraded", told.stage, f"{_PASSED}; {told.message}", told.source)
@@ -70,12 +72,12 @@ def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -
         return Verdict("unknown", "resolve", missing.message if missing else "it has not been resolved")
     linked = [item for item in about if item.kind == "linked"]
     rehearsed = [item for item in about if item.kind == "rehearsed" and item.portable]
-    loads = cell.plugin == NO_PLUGIN or _first(linked, "ok") is not None
+    loads = bare or _first(linked, "ok") is not None
     failure = _worst([*linked, *reported, *rehearsed])
     # That it runs, if badly, can be said by who ran it with the plugin, or where the plugin is known to load.
     if failure and (loads or not failure.degrades or failure.kind == "reported"):
         return _failed(failure)
-    why = next((item.uncounted for item in everywhere if item.uncounted), "")
+    why = next((why for item in everywhere if (why := item.uncounted or ("" if bare else item.unseen))), "")
     held_back = f"ran on a Mac, recorded, not counted: {why}" if why else ""
     if not loads:
         missing = _first(linked, "unknown")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +20,10 @@ from metalmatrix.results import Results
 from metalmatrix.standin import Moved
 from metalmatrix.verdict import verdict
 from metalmatrix.wheel_facts import load_facts
-from tests.samples import CATALOG, NUMPY, PASSED, check, evidence, lock, ok, record, run
+from tests.samples import CATALOG, LINUX, MAC, NUMPY, PASSED, check, evidence, lock, ok, record, run
+
+if TYPE_CHECKING:
+    from metalmatrix.host import Host
 
 CELL = Cell.parse("py3.11-tf2.14.0-nometal")
 HOST = "linux-debian-12"
@@ -81,7 +85,21 @@ class TestRun:
             "2026-11-20",
             HOST,
             run=True,
+            unseen="the GPU was not seen: its checks were skipped",
         )
+
+    def test_a_green_run_without_the_gpu_is_no_proof_of_a_plugin(self) -> None:
+        """Only the checks of the device say that there was one: skipped or not there, nothing works by it."""
+        plugin = Cell.parse("py3.11-tf2.14.0-metal1.1.0")
+        known = [evidence("resolved", "ok"), evidence("linked", "ok", set="")]
+        skipped = check("skipped", CATALOG[1], message="no GPU")
+        for checks in ((PASSED[0], skipped, PASSED[2]), (PASSED[0],)):
+            ran = from_run(run(*checks, kind="ran"), "pinned", HOST)
+            found = verdict(plugin, [*known, ran])
+            assert found.word == "likely"
+            assert "not counted: " in found.message
+            assert verdict(CELL, [*known, ran]).word == "works"
+        assert verdict(plugin, [*known, from_run(run(*PASSED, kind="ran"), "pinned", HOST)]).word == "works"
 
     def test_one_in_which_nothing_passed_is_not_ok(self) -> None:
         """A run whose checks were all skipped, or that has none, shows nothing: it is unknown."""
@@ -217,6 +235,16 @@ class TestRecord:
         """Both observations of a set, the resolver's first."""
         found = self.kinds(SetRecord(ok(), "a" * 16, run=run(*PASSED)))
         assert found == [("resolved", "pinned", "ok"), ("rehearsed", "pinned", "ok")]
+
+    @pytest.mark.parametrize("machine", [None, LINUX])
+    def test_who_is_no_mac_cannot_have_run_on_one(self, machine: Host | None) -> None:
+        """A record that says `ran` in the folder of another machine, or of none that is known, is unknown."""
+        made = record(CELL.id, SetRecord(ok(), "a" * 16, run=run(*PASSED, kind="ran")))
+        current = {which: made.sets[which].resolved.lock for which in made.sets}
+        for host, outcome in ((machine, "unknown"), (MAC, "ok")):
+            results = Results(HOST, {CELL.id: made}, machine=host)
+            found = list(from_results(made, results, fresh=False, current=current))
+            assert [item.outcome for item in found if item.run and item.set == "pinned"] == [outcome]
 
     def test_an_old_resolution_says_nothing_and_an_old_run_does(self) -> None:
         """Of a record that is not the newest only the run counts."""
