@@ -133,6 +133,8 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _pins(options: argparse.Namespace) -> int:
     from metalmatrix import pins  # noqa: PLC0415
+    from metalmatrix.breaks import dated, load_breaks  # noqa: PLC0415
+    from metalmatrix.repairs import repairs_for  # noqa: PLC0415
 
     query, _, explainer = _meant(options.cells)
     reports = explainer.reports(query.cells, _tell)
@@ -145,7 +147,8 @@ def _pins(options: argparse.Namespace) -> int:
         _tell(note)
     if len(reports) > 1:
         _tell(f"{chosen.cell.id}: the best of {len(reports)} cells that are meant")
-    sys.stdout.write(pins.requirements(chosen, lock, explainer.as_of))
+    repairs = dated(repairs_for(chosen.cell), chosen.cell, load_breaks())
+    sys.stdout.write(pins.requirements(chosen, lock, repairs, explainer.as_of))
     return 0
 
 

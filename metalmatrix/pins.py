@@ -11,13 +11,13 @@ from metalmatrix.cell import NO_PLUGIN
 from metalmatrix.compiled import sdist_of
 from metalmatrix.errors import UsageError
 from metalmatrix.question import MACOS_TARGET
-from metalmatrix.repairs import repairs_for
 from metalmatrix.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from metalmatrix.lock import Lock
+    from metalmatrix.repairs import Repair
     from metalmatrix.report import CellReport
 
 _ORDER = ("works", "likely", "degraded")
@@ -52,17 +52,18 @@ def choose(reports: Iterable[CellReport], *, degraded: bool = False) -> CellRepo
     raise UsageError(f"no pins are handed out: every cell that is meant is {found}", hint)
 
 
-def requirements(report: CellReport, lock: Lock, as_of: str) -> str:
+def requirements(report: CellReport, lock: Lock, repairs: Iterable[Repair], as_of: str) -> str:
     """The file: comments that say what it is and how it is known, then a package a line with its hashes.
 
     Args:
         report: What is known of the cell.
         lock: Its pinned set.
+        repairs: The bounds that apply to it, with the day and the upload that made each needed.
         as_of: The day it was resolved for.
     """
     comments = [*_head(report, as_of), ""]
     why: dict[str, list[str]] = {}
-    for repair in repairs_for(report.cell):
+    for repair in repairs:
         why.setdefault(repair.requirement.name, []).append(
             f"{repair.bound}: {repair.why} ({repair.check} fails since {repair.since}, by {repair.upload})"
         )

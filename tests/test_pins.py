@@ -11,9 +11,11 @@ import pytest
 from packaging.requirements import Requirement
 
 from metalmatrix import cli
+from metalmatrix.breaks import load_breaks
 from metalmatrix.cell import Cell
 from metalmatrix.errors import UsageError
 from metalmatrix.pins import choose, requirements
+from metalmatrix.repairs import repairs_for
 from metalmatrix.report import CellReport, cell_report
 from metalmatrix.verdict import Verdict
 from tests.samples import HOSTILE, evidence, lock
@@ -70,17 +72,27 @@ class TestChoice:
 class TestFile:
     def test_it_reads_like_this(self, golden: Callable[[str, str], None]) -> None:
         """What it is, how that is known, and each bound's reason above its package."""
-        golden("pins.txt", requirements(item("py3.11-tf2.15.1-nometal", "likely"), LOCK, "2026-11-20"))
+        made = item("py3.11-tf2.15.1-nometal", "likely")
+        golden("pins.txt", requirements(made, LOCK, repairs_for(made.cell), "2026-11-20"))
 
     @pytest.mark.parametrize("text", HOSTILE)
     def test_no_message_leaves_its_comment(self, text: str) -> None:
         """A message cannot become a requirement or an option."""
         made = item("py3.11-tf2.15.1-nometal", "likely")
         made = replace(made, verdict=Verdict("likely", "", text), holds=(text,))
-        lines = requirements(made, LOCK, "2026-11-20").splitlines()
+        lines = requirements(made, LOCK, repairs_for(made.cell), "2026-11-20").splitlines()
         assert [
             line for line in lines if line and not line.startswith("#")
         ] == LOCK.requirements().splitlines()
+
+    def test_a_bound_s_day_is_that_of_its_own_framework(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The pins tell the day and the upload of the table: 2.7.0 met protobuf 4 later than others."""
+        assert cli.main(["pins", "py3.9-tf2.7.0-nometal"]) == 0
+        found = {bound for past in load_breaks() if past.cell.framework == "2.7.0" for bound in past.breaks}
+        out = capsys.readouterr().out
+        for one in found:
+            assert f"since {one.since}, by {one.upload}" in out
+        assert "2023-02-09" in out
 
     def test_a_real_file_is_requirements_with_hashes(self) -> None:
         """Every line of a real file is a requirement, and has its hashes."""
