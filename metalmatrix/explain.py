@@ -56,7 +56,7 @@ class Explainer:
         self._hosts = [store.load(host) for host in store.hosts()] if store else []
         self._expectation = expectation
         self._days = upload_days(load_breaks())
-        self._near_pair: dict[tuple[str, str], tuple[Report, ...]] = {}
+        self._near_pair: dict[tuple[str, str, str], tuple[Report, ...]] = {}
 
     @property
     def unreachable(self) -> str:
@@ -100,7 +100,7 @@ class Explainer:
 
     def _near(self, cell: Cell) -> tuple[Report, ...]:
         """The reports that may be about a cell, or near it: the same for every Python."""
-        pair = (cell.framework, cell.plugin)
+        pair = (cell.framework, cell.plugin_distribution, cell.plugin)
         if pair not in self._near_pair:
             self._near_pair[pair] = tuple(report for report in load_reports() if is_near(report, cell))
         return self._near_pair[pair]
