@@ -51,14 +51,15 @@ def current_report(cell: Cell | None = None) -> Report:
     made = build(
         matrix, hosts, load_repairs(), check_catalog(), store.lock, _linked, reported=_reported, pasts=pasts
     )
-    return replace(_with_shipped(made), score="" if cell else current_score().line)
+    told = "" if cell else score(load_reports(), hosts, load_facts()).line
+    return replace(_with_shipped(made), score=told)
 
 
 def _with_shipped(report: Report) -> Report:
     """The report; what no run has resolved is told by the answers that ship, if those are of its day."""
-    if report.as_of != answered_as_of():
-        return report
     unresolved = [item for item in report.cells if not any(e.kind == "resolved" for e in item.evidence)]
+    if not unresolved or report.as_of != answered_as_of():
+        return report
     known = Explainer(report.as_of).reports(item.cell for item in unresolved)
     told = {
         old.cell.id: replace(
