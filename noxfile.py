@@ -120,40 +120,29 @@ def table(session: nox.Session) -> None:
         call(session, "table")
 
 
-@nox.session(venv_backend="none")
-def explain(session: nox.Session) -> None:
-    """Say all that is known of cells, and what to install: -- 3.11 2.18 1.1.0, or ids [--json]."""
-    call(session, "explain")
+PEOPLE = {
+    "explain": "Say all that is known of cells, and what to install: -- 3.11 2.18 1.1.0, or ids [--json].",
+    "check": "Run checks alone in a kept environment: -- --cell ID --only CHECK, or -- --python PATH.",
+    "pins": "Print the pins of the best cell that is meant, each bound with its reason: -- 3.11 2.18.",
+    "static": "Give every published combination its verdict, offline: -- --as-of 2026-10-01 --json.",
+    "when": "Say since when a plain install is broken, and by what: -- py3.11-tf2.14.0-nometal.",
+    "repair": "Find the bounds that mend a cell: -- py3.11-tf2.14.0-nometal --force; or -- --check.",
+}
+"""Sessions that do what ``python -m metalmatrix NAME`` does, each with the sentence that ``nox -l`` shows."""
 
 
-@nox.session(venv_backend="none")
-def check(session: nox.Session) -> None:
-    """Run checks alone in a kept environment: -- --cell ID --only CHECK, or -- --python PATH."""
-    call(session, "check")
+def offer(name: str, sentence: str) -> None:
+    """Make one of them a session."""
+
+    def run(session: nox.Session) -> None:
+        call(session, name)
+
+    run.__doc__ = sentence
+    nox.session(name=name, venv_backend="none")(run)
 
 
-@nox.session(venv_backend="none")
-def pins(session: nox.Session) -> None:
-    """Print the pins of the best cell that is meant, each bound with its reason: -- 3.11 2.18."""
-    call(session, "pins")
-
-
-@nox.session(venv_backend="none")
-def static(session: nox.Session) -> None:
-    """Give every published combination its verdict, offline, in seconds: -- --as-of 2026-10-01 --json."""
-    call(session, "static")
-
-
-@nox.session(venv_backend="none")
-def when(session: nox.Session) -> None:
-    """Say since which day a plain install is broken, and by which upload: -- py3.11-tf2.14.0-nometal."""
-    call(session, "when")
-
-
-@nox.session(venv_backend="none")
-def repair(session: nox.Session) -> None:
-    """Find the bounds that mend a cell: -- py3.11-tf2.14.0-nometal --force; or -- --check."""
-    call(session, "repair")
+for person_types, does in PEOPLE.items():
+    offer(person_types, does)
 
 
 @nox.session

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 import metalmatrix
+
+Add = Callable[[str, str, str], argparse.ArgumentParser]
+"""Adds a command: its name, a sentence, examples; a package's ``arguments.py`` takes it and adds its own."""
 
 CODES = """\
 exit codes:

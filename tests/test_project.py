@@ -18,7 +18,7 @@ else:  # pragma: no cover - Python 3.10
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted((ROOT / "metalmatrix").glob("*.py"))
+MODULES = sorted((ROOT / "metalmatrix").rglob("*.py"))
 
 # Joined here, so that this file does not hold what it looks for.
 REGISTRIES = tuple(
