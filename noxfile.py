@@ -43,8 +43,9 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))  # nox does not, and its workers start elsewhere
 
-from metalmatrix import matrix_file, run_name  # noqa: E402
+from metalmatrix.cells import matrix_file  # noqa: E402
 from metalmatrix.errors import IndexUnreachableError, MetalmatrixError, UsageError, told  # noqa: E402
+from metalmatrix.running import run_name  # noqa: E402
 
 nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -57,7 +58,7 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 def end_in_table() -> None:
     """Show the table after all that nox says, whatever failed, and under -j too."""
     if run_name.plan_path().exists():
-        from metalmatrix.session import end_in_table as show
+        from metalmatrix.running.session import end_in_table as show
 
         try:
             show()
@@ -92,7 +93,7 @@ def call(session: nox.Session, name: str) -> None:
 @nox.parametrize("python,cell_id", [nox.param(c.python, c.id, id=c.id, tags=list(c.tags)) for c in CELLS])
 def matrix(session: nox.Session, cell_id: str) -> None:
     """Run one cell: resolve it for macOS, run the checks in its own environment, keep the result."""
-    from metalmatrix.session import run_cell
+    from metalmatrix.running.session import run_cell
 
     try:
         report = run_cell(cell_id, session.posargs, Path(__file__), session.log)

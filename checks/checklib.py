@@ -34,7 +34,7 @@ class Report:
     """What a check gets: the limits, and the place to put facts.
 
     Attributes:
-        limits: The limits of the run, a dict with the fields of ``metalmatrix.limits.Limits``.
+        limits: The limits of the run, a dict with the fields of ``running.limits.Limits``.
         alone: Whether this process runs this one check and no other.
         facts: What the check saw; kept when it fails half-way.
         flush: Sends the facts so far, for a check about to do what may end the process.

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from metalmatrix.cell import Cell
-    from metalmatrix.evidence import Which
-    from metalmatrix.explain import Explainer
-    from metalmatrix.report import CellReport
-    from metalmatrix.supervise import CheckResult
-    from metalmatrix.words import Query
+    from metalmatrix.asking.words import Query
+    from metalmatrix.cells.cell import Cell
+    from metalmatrix.running.supervise import CheckResult
+    from metalmatrix.verdicts.evidence import Which
+    from metalmatrix.verdicts.explain import Explainer
+    from metalmatrix.verdicts.report import CellReport
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,10 +54,10 @@ def _print_json(data: object) -> None:
 
 
 def _matrix(options: argparse.Namespace) -> int:
-    from metalmatrix.matrix import Expect  # noqa: PLC0415
-    from metalmatrix.matrix_file import load  # noqa: PLC0415
-    from metalmatrix.plan import Options  # noqa: PLC0415
-    from metalmatrix.run import Runner, default_results  # noqa: PLC0415
+    from metalmatrix.cells.matrix import Expect  # noqa: PLC0415
+    from metalmatrix.cells.matrix_file import load  # noqa: PLC0415
+    from metalmatrix.running.plan import Options  # noqa: PLC0415
+    from metalmatrix.running.run import Runner, default_results  # noqa: PLC0415
 
     matrix = load()
     patterns = [Expect(pattern, "", "") for pattern in options.cells] or [Expect("*", "", "")]
@@ -80,9 +80,9 @@ def _matrix(options: argparse.Namespace) -> int:
 
 
 def _table(options: argparse.Namespace) -> int:
-    from metalmatrix import feed  # noqa: PLC0415
-    from metalmatrix.show import current_report, write_site  # noqa: PLC0415
-    from metalmatrix.terminal import print_report  # noqa: PLC0415
+    from metalmatrix.table import feed  # noqa: PLC0415
+    from metalmatrix.table.show import current_report, write_site  # noqa: PLC0415
+    from metalmatrix.table.terminal import print_report  # noqa: PLC0415
 
     report = current_report()
     written = write_site(report)
@@ -96,11 +96,11 @@ def _table(options: argparse.Namespace) -> int:
 
 def _meant(words: Sequence[str]) -> tuple[Query, Collection[Cell], Explainer]:
     """The cells that *words* mean, all there are, and what explains them as of the matrix's day."""
-    from metalmatrix import history  # noqa: PLC0415
-    from metalmatrix.explain import Explainer  # noqa: PLC0415
-    from metalmatrix.matrix_file import load  # noqa: PLC0415
-    from metalmatrix.run import default_results  # noqa: PLC0415
-    from metalmatrix.words import find  # noqa: PLC0415
+    from metalmatrix.asking.words import find  # noqa: PLC0415
+    from metalmatrix.cells import history  # noqa: PLC0415
+    from metalmatrix.cells.matrix_file import load  # noqa: PLC0415
+    from metalmatrix.running.run import default_results  # noqa: PLC0415
+    from metalmatrix.verdicts.explain import Explainer  # noqa: PLC0415
 
     matrix = load()
     universe = {cell.id: cell for cell in (*history.cells(), *matrix.cells)}.values()
@@ -108,7 +108,7 @@ def _meant(words: Sequence[str]) -> tuple[Query, Collection[Cell], Explainer]:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from metalmatrix import asked, explanation  # noqa: PLC0415
+    from metalmatrix.asking import asked, explanation  # noqa: PLC0415
 
     query, universe, explainer = _meant(options.cells)
     reports = explainer.reports(query.cells, _tell)
@@ -123,18 +123,18 @@ def _explain(options: argparse.Namespace) -> int:
             _tell(note)
         _print_json([item.to_json() for item in items or reports])
     else:
-        from metalmatrix.show import current_score  # noqa: PLC0415
-        from metalmatrix.terminal import print_lines  # noqa: PLC0415
-        from metalmatrix.wheel_facts import load_facts  # noqa: PLC0415
+        from metalmatrix.table.show import current_score  # noqa: PLC0415
+        from metalmatrix.table.terminal import print_lines  # noqa: PLC0415
+        from metalmatrix.wheels.wheel_facts import load_facts  # noqa: PLC0415
 
         print_lines(asked.answer(query, reports, items, load_facts(), current_score().line))
     return _reached(explainer)
 
 
 def _pins(options: argparse.Namespace) -> int:
-    from metalmatrix import pins  # noqa: PLC0415
-    from metalmatrix.breaks import dated, load_breaks  # noqa: PLC0415
-    from metalmatrix.repairs import repairs_for  # noqa: PLC0415
+    from metalmatrix.pins import pins  # noqa: PLC0415
+    from metalmatrix.resolving.repairs import repairs_for  # noqa: PLC0415
+    from metalmatrix.searching.breaks import dated, load_breaks  # noqa: PLC0415
 
     query, _, explainer = _meant(options.cells)
     reports = explainer.reports(query.cells, _tell)
@@ -153,9 +153,9 @@ def _pins(options: argparse.Namespace) -> int:
 
 
 def _static(options: argparse.Namespace) -> int:
-    from metalmatrix import history  # noqa: PLC0415
-    from metalmatrix.answers import answered_as_of  # noqa: PLC0415
-    from metalmatrix.explain import Explainer  # noqa: PLC0415
+    from metalmatrix.cells import history  # noqa: PLC0415
+    from metalmatrix.resolving.answers import answered_as_of  # noqa: PLC0415
+    from metalmatrix.verdicts.explain import Explainer  # noqa: PLC0415
 
     as_of = options.as_of or answered_as_of()
     explainer = Explainer(as_of, fresh=options.fresh)
@@ -163,8 +163,8 @@ def _static(options: argparse.Namespace) -> int:
     if options.json:
         _print_json({"as_of": as_of.isoformat(), "cells": [report.to_json() for report in reports]})
     else:
-        from metalmatrix.overview import overview  # noqa: PLC0415
-        from metalmatrix.terminal import print_overview  # noqa: PLC0415
+        from metalmatrix.table.overview import overview  # noqa: PLC0415
+        from metalmatrix.table.terminal import print_overview  # noqa: PLC0415
 
         print_overview(overview(reports), as_of.isoformat())
     return _reached(explainer)
@@ -179,7 +179,7 @@ def _reached(explainer: Explainer) -> int:
 
 
 def _accuracy(options: argparse.Namespace) -> int:
-    from metalmatrix.show import accuracy_page, current_score, write_accuracy  # noqa: PLC0415
+    from metalmatrix.table.show import accuracy_page, current_score, write_accuracy  # noqa: PLC0415
 
     if options.write:
         _tell(f"written: {write_accuracy().name}")
@@ -191,20 +191,20 @@ def _accuracy(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from metalmatrix import alone  # noqa: PLC0415
-    from metalmatrix.checklist import checks_seed  # noqa: PLC0415
-    from metalmatrix.matrix_file import load  # noqa: PLC0415
+    from metalmatrix.cells.matrix_file import load  # noqa: PLC0415
+    from metalmatrix.running import alone  # noqa: PLC0415
+    from metalmatrix.running.checklist import checks_seed  # noqa: PLC0415
 
     limits = load().limits
     which: Which = "plain" if options.plain else "pinned"
     if options.cell:
-        from metalmatrix.cell import Cell  # noqa: PLC0415
-        from metalmatrix.run import default_results  # noqa: PLC0415
+        from metalmatrix.cells.cell import Cell  # noqa: PLC0415
+        from metalmatrix.running.run import default_results  # noqa: PLC0415
 
         cell = Cell.parse(options.cell)
         results = alone.run_alone(cell, which, default_results(), limits, options.only, _tell)
     else:
-        from metalmatrix.supervise import run_checks  # noqa: PLC0415
+        from metalmatrix.running.supervise import run_checks  # noqa: PLC0415
 
         results = run_checks(options.python, limits, options.only, _tell)
 
@@ -218,7 +218,7 @@ def _check(options: argparse.Namespace) -> int:
         failed = {result.check: {"alone": again(result.check)} for result in results if _failed(result)}
         _print_json([asdict(result) | more | failed.get(result.check, {}) for result in results])
     else:
-        from metalmatrix.terminal import print_checks  # noqa: PLC0415
+        from metalmatrix.table.terminal import print_checks  # noqa: PLC0415
 
         print_checks(results, again)
     return int(any(_failed(result) for result in results))
@@ -229,23 +229,25 @@ def _failed(result: CheckResult) -> bool:
 
 
 def _when(options: argparse.Namespace) -> int:
-    from metalmatrix import search_commands  # noqa: PLC0415
+    from metalmatrix.searching import search_commands  # noqa: PLC0415
 
     return search_commands.when(options, _tell)
 
 
 def _repair(options: argparse.Namespace) -> int:
-    from metalmatrix import search_commands  # noqa: PLC0415
+    from metalmatrix.searching import search_commands  # noqa: PLC0415
 
     return search_commands.repair(options, _tell)
 
 
 def _update(options: argparse.Namespace) -> int:
-    from metalmatrix import answer_update, history, wheel_update  # noqa: PLC0415
-    from metalmatrix.matrix_file import load  # noqa: PLC0415
-    from metalmatrix.update import NOTHING_NEW  # noqa: PLC0415
-    from metalmatrix.update import main as update  # noqa: PLC0415
-    from metalmatrix.wheel_facts import load_facts  # noqa: PLC0415
+    from metalmatrix.cells import history  # noqa: PLC0415
+    from metalmatrix.cells.matrix_file import load  # noqa: PLC0415
+    from metalmatrix.published.update import NOTHING_NEW  # noqa: PLC0415
+    from metalmatrix.published.update import main as update  # noqa: PLC0415
+    from metalmatrix.resolving import answer_update  # noqa: PLC0415
+    from metalmatrix.wheels import wheel_update  # noqa: PLC0415
+    from metalmatrix.wheels.wheel_facts import load_facts  # noqa: PLC0415
 
     say = sys.stdout.write
     say("releases: ")

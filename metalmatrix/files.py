@@ -8,6 +8,9 @@ from pathlib import Path
 
 from metalmatrix.errors import MatrixError
 
+PACKAGE = Path(__file__).resolve().parent
+"""This package, with ``data/`` in it; beside it, in a clone, ``matrix.toml`` and ``checks/``."""
+
 MAX_READ = 8 * 2**20
 """No file this project reads is larger; one that is was not written by it (bytes)."""
 

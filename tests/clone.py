@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metalmatrix.uv import run_uv
+from metalmatrix.resolving.uv import run_uv
 from tests.fake_index import FakeWheel
 
 ROOT = Path(__file__).parent.parent

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-from metalmatrix.checklist import checks_dir
+from metalmatrix.running.checklist import checks_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,13 +10,13 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from metalmatrix.errors import IndexUnreachableError
-from metalmatrix.probe import RESOLVE, Failure, Seen
+from metalmatrix.searching.probe import RESOLVE, Failure, Seen
 from tests.samples import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from metalmatrix.lock import Lock
+    from metalmatrix.resolving.lock import Lock
 
     Rule = Callable[[Mapping[str, str]], Mapping[str, str]]
 
@@ -48,12 +48,12 @@ class FakeLab:
     budget: int | None = None
 
     def on(self, when: dt.date, bounds: Sequence[str] = (), check: str = "") -> Seen:
-        """As `metalmatrix.lab.Lab.on`."""
+        """As `searching.lab.Lab.on`."""
         seen = self.resolved(when, bounds)
         return seen if seen.lock is None else self.under(seen.lock, check)
 
     def under(self, lock: Lock, check: str = "") -> Seen:
-        """As `metalmatrix.lab.Lab.under`: a check behind a failing import is not run."""
+        """As `searching.lab.Lab.under`: a check behind a failing import is not run."""
         key = (lock.digest, check)
         if key not in self.seen:
             if self.budget is not None and self.made >= self.budget:
@@ -65,11 +65,11 @@ class FakeLab:
         return Seen(lock, {name: Failure(name, STAGES[name], found[name], "TypeError") for name in names})
 
     def uploads(self, package: str) -> dict[str, dt.date]:
-        """As `metalmatrix.update.fetch_uploads`."""
+        """As `published.update.fetch_uploads`."""
         return {v: day(self.index[package][v]) for v in sorted(self.index[package], key=Version)}
 
     def resolved(self, when: dt.date, bounds: Sequence[str] = ()) -> Seen:
-        """As `metalmatrix.lab.Lab.resolved`."""
+        """As `searching.lab.Lab.resolved`."""
         pins = []
         for package in self.index:
             until = max(when, self.late.get(package, when))

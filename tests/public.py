@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from metalmatrix.cell import Cell
-from metalmatrix.reports import Report
-from metalmatrix.wheel_facts import load_facts
+from metalmatrix.cells.cell import Cell
+from metalmatrix.reported.reports import Report
+from metalmatrix.wheels.wheel_facts import load_facts
 
 FACTS = load_facts()
 CELL = Cell.parse("py3.11-tf2.14.0-metal1.1.0")

@@ -7,26 +7,26 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from metalmatrix.cell import Cell
-from metalmatrix.conditions import Conditions
-from metalmatrix.evidence import Evidence
-from metalmatrix.floor import macos_floor
-from metalmatrix.host import Host
-from metalmatrix.limits import Limits
-from metalmatrix.lock import Lock, Package, Wheel
-from metalmatrix.matrix import Expect, Matrix, Per, Rehearse
-from metalmatrix.observe import from_resolved
-from metalmatrix.record import Record, Resolved, Run, SetRecord
-from metalmatrix.repairs import Repair
-from metalmatrix.report import CellReport, Report, build, cell_report
-from metalmatrix.results import Results
-from metalmatrix.supervise import CheckInfo, CheckResult
-from metalmatrix.wheel_facts import Facts
+from metalmatrix.cells.cell import Cell
+from metalmatrix.cells.matrix import Expect, Matrix, Per, Rehearse
+from metalmatrix.resolving.floor import macos_floor
+from metalmatrix.resolving.lock import Lock, Package, Wheel
+from metalmatrix.resolving.repairs import Repair
+from metalmatrix.running.conditions import Conditions
+from metalmatrix.running.host import Host
+from metalmatrix.running.limits import Limits
+from metalmatrix.running.record import Record, Resolved, Run, SetRecord
+from metalmatrix.running.results import Results
+from metalmatrix.running.supervise import CheckInfo, CheckResult
+from metalmatrix.verdicts.evidence import Evidence
+from metalmatrix.verdicts.observe import from_resolved
+from metalmatrix.verdicts.report import CellReport, Report, build, cell_report
+from metalmatrix.wheels.wheel_facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from metalmatrix.standin import Moved
+    from metalmatrix.resolving.standin import Moved
 
 DAY = dt.date(2026, 11, 20)
 TIME = "2026-11-20T12:00:00Z"

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from metalmatrix.cell import Cell
-    from metalmatrix.report import CellReport
+    from metalmatrix.cells.cell import Cell
+    from metalmatrix.verdicts.report import CellReport
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -108,7 +108,7 @@ class TestExplain:
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> Asked:
         """What stands in for the evidence: plugin 1.2.0 is likely, all else is broken."""
         asked = Asked(lambda cell: "likely" if cell.plugin == "1.2.0" else "broken")
-        monkeypatch.setattr("metalmatrix.explain.Explainer", lambda *_: FakeExplainer(asked))
+        monkeypatch.setattr("metalmatrix.verdicts.explain.Explainer", lambda *_: FakeExplainer(asked))
         return asked
 
     def test_loose_words_are_answered(self, capsys: pytest.CaptureFixture[str], asked: Asked) -> None:
@@ -154,7 +154,9 @@ class TestExplain:
     ) -> None:
         """The code is that of an index out of reach, and the nearest are not looked for."""
         asked = Asked(lambda _: "unknown")
-        monkeypatch.setattr("metalmatrix.explain.Explainer", lambda *_: FakeExplainer(asked, "no route"))
+        monkeypatch.setattr(
+            "metalmatrix.verdicts.explain.Explainer", lambda *_: FakeExplainer(asked, "no route")
+        )
         code, out, err = run(capsys, "explain", "py3.11-tf2.18.0-metal1.1.0")
         assert code == 3
         assert out.startswith("py3.11-tf2.18.0-metal1.1.0  ? unknown")
@@ -168,7 +170,7 @@ def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("metalmatrix.show.current_report", interrupted)
+    monkeypatch.setattr("metalmatrix.table.show.current_report", interrupted)
     assert cli.main(["table"]) == 130
 
 

@@ -13,12 +13,12 @@ import sys
 
 import pytest
 
-from metalmatrix import markdown
 from metalmatrix.arguments import parser
-from metalmatrix.cell import Cell
+from metalmatrix.cells.cell import Cell
 from metalmatrix.cli import main
-from metalmatrix.report import CellReport, Report
-from metalmatrix.verdict import Verdict
+from metalmatrix.table import markdown
+from metalmatrix.verdicts.report import CellReport, Report
+from metalmatrix.verdicts.verdict import Verdict
 from tests.clone import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

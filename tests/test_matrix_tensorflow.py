@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from metalmatrix.interpreters import find_python
+from metalmatrix.running.interpreters import find_python
 from tests.clone import MATRIX, Clone, entries
 
 if TYPE_CHECKING:

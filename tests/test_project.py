@@ -121,7 +121,9 @@ class TestFiles:
 
     def test_a_module_is_one_thing(self) -> None:
         """A module of more than 350 lines is two."""
-        lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+        lengths = {
+            path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES
+        }
         assert {name: length for name, length in lengths.items() if length > 350} == {}
 
     def test_the_noxfile_is_glue(self) -> None:
@@ -183,7 +185,7 @@ HEAVY = (
 
 class TestImporting:
     @pytest.mark.parametrize(
-        "module", ["noxfile", "metalmatrix", "metalmatrix.matrix_file", "metalmatrix.cli"]
+        "module", ["noxfile", "metalmatrix", "metalmatrix.cells.matrix_file", "metalmatrix.cli"]
     )
     def test_it_is_pure_and_light(self, module: str, tmp_path: Path) -> None:
         """Listing the sessions loads nothing heavy, writes nothing, asks no network and starts nothing."""

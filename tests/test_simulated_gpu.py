@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from metalmatrix.errors import ResultError
-from metalmatrix.record import SIMULATED, SetRecord, dump_record, parse_record
-from metalmatrix.results import Store
-from metalmatrix.uv import run_uv
+from metalmatrix.resolving.uv import run_uv
+from metalmatrix.running.record import SIMULATED, SetRecord, dump_record, parse_record
+from metalmatrix.running.results import Store
 from tests.samples import CATALOG, LINUX, MAC, check, ok, record, run
 from tests.simulated_gpu import CannotBuildError, build, distribution, install
 from tests.simulated_gpu.faults import FAULTS, UNDEFINED_SYMBOL
 
 if TYPE_CHECKING:
-    from metalmatrix.host import Host
-    from metalmatrix.record import Record
-    from metalmatrix.supervise import CheckResult
+    from metalmatrix.running.host import Host
+    from metalmatrix.running.record import Record
+    from metalmatrix.running.supervise import CheckResult
 
 HERE = Path(__file__).parent / "simulated_gpu"
 CELL = "py3.11-tf2.15.1-metal1.1.0"

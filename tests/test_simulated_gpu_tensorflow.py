@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from metalmatrix.cell import Cell
+from metalmatrix.cells.cell import Cell
 from metalmatrix.errors import ResultError
-from metalmatrix.interpreters import find_python
-from metalmatrix.limits import Limits
-from metalmatrix.observe import from_run
-from metalmatrix.record import SIMULATED, SetRecord
-from metalmatrix.results import Store
-from metalmatrix.supervise import check_catalog, run_checks
-from metalmatrix.uv import run_uv
-from metalmatrix.verdict import verdict
+from metalmatrix.resolving.uv import run_uv
+from metalmatrix.running.interpreters import find_python
+from metalmatrix.running.limits import Limits
+from metalmatrix.running.record import SIMULATED, SetRecord
+from metalmatrix.running.results import Store
+from metalmatrix.running.supervise import check_catalog, run_checks
+from metalmatrix.verdicts.observe import from_run
+from metalmatrix.verdicts.verdict import verdict
 from tests.samples import MAC, ok, record, run
 from tests.simulated_gpu import VARIABLE, CannotBuildError, install
 from tests.simulated_gpu.faults import FAULTS, UNDEFINED_SYMBOL, Fault
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
 
-    from metalmatrix.supervise import CheckResult
-    from metalmatrix.verdict import Verdict
+    from metalmatrix.running.supervise import CheckResult
+    from metalmatrix.verdicts.verdict import Verdict
 
     Results = tuple[CheckResult, ...]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from metalmatrix.cell import NO_PLUGIN, Cell
-from metalmatrix.report import CellReport
-from metalmatrix.verdict import Verdict
+from metalmatrix.cells.cell import NO_PLUGIN, Cell
+from metalmatrix.verdicts.report import CellReport
+from metalmatrix.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

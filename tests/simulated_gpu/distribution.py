@@ -11,7 +11,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from metalmatrix.record import SIMULATED
+from metalmatrix.running.record import SIMULATED
 from tests.simulated_gpu.build import library
 
 NAME = SIMULATED

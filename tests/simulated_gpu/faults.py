@@ -19,7 +19,7 @@ class Fault:
     Attributes:
         word: Its name in ``METALMATRIX_SIMULATED_GPU``.
         check: The id of the first check that fails.
-        how: What the failure is, see `metalmatrix.supervise.CheckResult`.
+        how: What the failure is, see `running.supervise.CheckResult`.
         message: A regular expression for what stays the same of its message.
         verdict: What the matrix would say, were this a Mac.
         raised: The class of the exception, without its module; or the signal.

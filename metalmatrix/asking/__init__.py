@@ -1,0 +1,1 @@
+"""What a person types to mean cells, and the answer in sentences."""

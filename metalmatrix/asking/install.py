@@ -1,0 +1,55 @@
+"""The command that installs a cell: its releases by the names that hold the binaries, and the bounds needed.
+
+Two lines of uv, since the Python is half of the cell and uv brings it; beside them pip's line, for a Python
+that is there.  Wheels only, as the resolver was asked: else Python 3.8 gets a cryptography to be compiled
+(November 2026).  Every requirement is in double quotes, which zsh and bash leave alone.  Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metalmatrix.published import releases
+from metalmatrix.resolving.repairs import repairs_for
+
+if TYPE_CHECKING:
+    from metalmatrix.cells.cell import Cell
+    from metalmatrix.resolving.lock import Lock
+
+
+def requirements(cell: Cell, lock: Lock | None = None) -> tuple[str, ...]:
+    """What is to be installed for *cell*, as PEP 508 writes it: framework, plugin, bounds.
+
+    Args:
+        cell: The cell.
+        lock: Its pinned set, where that is known: a bound on a package that is not in it is left out, since
+            on a command line it would add the package.
+    """
+    wanted = [f"{cell.distribution}=={cell.framework}"]
+    if name := cell.plugin_distribution:
+        wanted.append(f"{name}=={cell.plugin}")
+    wanted += sorted(
+        {
+            repair.bound
+            for repair in repairs_for(cell)
+            if lock is None or repair.requirement.name in lock.versions
+        }
+    )
+    return tuple(wanted)
+
+
+def with_uv(cell: Cell, lock: Lock | None = None) -> tuple[str, ...]:
+    """The lines to type where uv is: an environment of that Python, and what goes into it."""
+    return f"uv venv --python {cell.python}", f"uv pip install {_arguments(cell, lock)}"
+
+
+def with_pip(cell: Cell, lock: Lock | None = None) -> str:
+    """The line to type in an environment of the cell's Python."""
+    return f"python -m pip install {_arguments(cell, lock)}"
+
+
+def _arguments(cell: Cell, lock: Lock | None) -> str:
+    plugin = releases.published(cell.plugin_distribution).get(cell.plugin)
+    compiled = plugin is not None and not plugin.wheels
+    wheels = [] if compiled else ["--only-binary :all:"]
+    return " ".join([*wheels, *(f'"{requirement}"' for requirement in requirements(cell, lock))])

@@ -1,0 +1,139 @@
+"""What a person types to mean cells: ids, patterns, or loose words like ``3.11 2.18 1.1.0``.
+
+Ids and patterns stand for themselves; `asking.loose` takes all other words together.  Whatever is wrong
+is told with the closest versions and the whole command to type instead.
+
+Pure: words and the universe of cells in, cells out.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from metalmatrix.asking.axes import axes_of
+from metalmatrix.asking.loose import COMMAND, EXAMPLES, Loose, Problem, read
+from metalmatrix.cells.cell import Cell
+from metalmatrix.errors import UsageError
+from metalmatrix.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from metalmatrix.asking.axes import Axis
+
+LONGEST, MOST = 100, 1000
+"""Characters of a word, and words of a command: no id is longer, and nobody types more."""
+
+_TOLD = 3
+"""Problems that are told; of more, how many there are."""
+
+_ID_LIKE = re.compile(r"py[^-]*-tf[^-]*(?:-.*)?")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What was asked for: cells, each once, and sentences about how the words were taken."""
+
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
+    """The cells that *typed* means among *universe*.
+
+    Ids and patterns stand for themselves, in any number; all other words together are one loose query.  An
+    axis that is not named means all of it.
+
+    Raises:
+        UsageError: A word means nothing of the universe, or more than one thing.
+    """
+    words = [word for argument in typed for part in argument.split() if (word := part.strip(",;"))]
+    _refuse_too_much(words)
+    by_id = {cell.id: cell for cell in universe}
+    cells = by_id.values()
+    axes = axes_of(cells)
+    found: dict[str, Cell] = {}
+    problems: list[Problem] = []
+    loose: list[int] = []
+    for place, typed_word in enumerate(words):
+        word = typed_word.lower()  # no id has a capital
+        if word in by_id:
+            found[word] = by_id[word]
+        elif _is_pattern(word):
+            names = [name for name in by_id if fnmatchcase(name, word)]
+            found |= {name: by_id[name] for name in names}
+            problems += [] if names else [_no_match(place, word)]
+        elif _ID_LIKE.fullmatch(word):
+            meant, wrong = _by_parts(word, axes, cells)
+            found |= {cell.id: cell for cell in meant}
+            problems += [replace(problem, place=place) for problem in wrong]
+        else:
+            loose.append(place)
+    query = Loose([read(words[place]) for place in loose], axes)
+    problems += [replace(problem, place=loose[problem.place]) for problem in query.problems]
+    if problems:
+        raise _refused(words, sorted(problems, key=lambda problem: problem.place))
+    if loose:
+        found |= {cell.id: cell for cell in query.select(cells)}
+    return Query(tuple(found.values()), tuple(query.notes()))
+
+
+def _refused(words: Sequence[str], problems: Sequence[Problem]) -> UsageError:
+    """All that is wrong, and the whole command to type instead, fit to be pasted."""
+    what = "; ".join(problem.what for problem in problems[:_TOLD])
+    if len(problems) > _TOLD:
+        what += f"; and {len(problems) - _TOLD} more such words"
+    told = problems[:_TOLD]
+    hints = dict.fromkeys([*(problem.near for problem in told), *(problem.why for problem in told)])
+    near = "; ".join(filter(None, hints))
+    if not all(problem.instead for problem in problems):
+        return UsageError(what, f"{near}; {EXAMPLES}" if near else EXAMPLES)
+    changed = {problem.place: problem.instead for problem in problems}
+    texts = [shlex.quote(changed.get(place, word)) for place, word in enumerate(words)]
+    return UsageError(what, f"{near}; type: {' '.join([COMMAND, *texts])}")
+
+
+def _refuse_too_much(words: Sequence[str]) -> None:
+    what = ""
+    if not words:
+        what = "no cell is named"
+    elif len(words) > MOST:
+        what = f"{len(words)} words are more than the {MOST} that are read"
+    elif longest := next((word for word in words if len(word) > LONGEST), ""):
+        what = f"{plain(longest, 40)!r} has {len(longest)} characters: no cell is named like that"
+    if what:
+        raise UsageError(what, EXAMPLES)
+
+
+def _is_pattern(word: str) -> bool:
+    """Whether a word is a pattern of ids, and not a series written as ``2.18.*``."""
+    return any(sign in word for sign in "*?[") and not read(word).number
+
+
+def _no_match(place: int, pattern: str) -> Problem:
+    what = f"no cell's id matches the pattern {plain(pattern, 60)!r}"
+    return Problem(place, what, "in a pattern, * stands for anything, as in 'py3.11-tf2.15*'")
+
+
+def _by_parts(
+    text: str, axes: tuple[Axis, ...], cells: Iterable[Cell]
+) -> tuple[Iterable[Cell], list[Problem]]:
+    """The cells of what looks like an id: its parts are words that name their axes."""
+    parts = text.split("-", 2)
+    if parts[0].removeprefix("py") in axes[0].versions:
+        try:
+            return [
+                Cell.parse(text)
+            ], []  # published without a wheel for Macs: there is something to say of it
+        except UsageError:
+            pass
+    query = Loose([read(part) for part in parts], axes, named=True)
+    if not query.problems:
+        return query.select(cells), []
+    changed = {problem.place: problem.instead for problem in query.problems}
+    mended = "-".join(changed.get(at, part) for at, part in enumerate(parts)) if all(changed.values()) else ""
+    return [], [replace(problem, instead=mended) for problem in query.problems]

@@ -1,0 +1,1 @@
+"""The cells, what declares them, and every combination that was ever published."""

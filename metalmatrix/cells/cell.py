@@ -1,0 +1,144 @@
+"""Cells: one Python, one framework, one plugin, and the one name that combination has everywhere.
+
+The id ``py3.11-tf2.15.1-metal1.1.0`` (``-nometal`` without a plugin) is the name of a cell in nox,
+in file names, in anchors and in JSON.  ``metal`` is the plugin that most have, ``tensorflow-metal``;
+another is spelled as in file names of wheels: ``py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.1``.
+An id is built only from validated names and versions, so it is safe as a file name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+from packaging.version import InvalidVersion, Version
+
+from metalmatrix.errors import UsageError
+from metalmatrix.published import releases
+from metalmatrix.published.releases import PLUGIN, PLUGINS
+
+NO_PLUGIN = "none"
+EXAMPLE = "py3.11-tf2.15.1-metal1.1.0"
+
+_VERSION = r"[0-9][0-9a-z.]{0,24}"
+_ID = re.compile(
+    rf"py(?P<python>3\.(?:0|[1-9][0-9]?))-tf(?P<framework>{_VERSION})-"
+    rf"(?:nometal|metal(?P<metal>{_VERSION})|(?P<name>(?=.{{1,60}}-)[a-z0-9]+(?:_[a-z0-9]+)*)-(?P<other>{_VERSION}))"
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of the matrix.
+
+    Attributes:
+        python: The minor version, ``3.11``.
+        framework: The TensorFlow release, ``2.15.1``, in PEP 440's normal form.
+        plugin: The plugin's release, or ``none``.
+        distribution: The name the framework is installed by.  It is no part of the id: from 2.13 to
+            2.16 a release has two names, and only one of them holds its binaries.
+        plugin_distribution: The plugin's name, normalised; empty without a plugin.
+    """
+
+    python: str
+    framework: str
+    plugin: str
+    distribution: str
+    plugin_distribution: str = PLUGIN
+
+    def __post_init__(self) -> None:
+        if self.plugin == NO_PLUGIN:  # one cell, whichever plugin it is without
+            object.__setattr__(self, "plugin_distribution", "")
+
+    @property
+    def id(self) -> str:
+        """The name, ``py3.11-tf2.15.1-metal1.1.0``."""
+        plugin = f"{self.plugin_distribution.replace('-', '_')}-{self.plugin}"
+        if self.plugin == NO_PLUGIN:
+            plugin = "nometal"
+        elif self.plugin_distribution == PLUGIN:
+            plugin = f"metal{self.plugin}"
+        return f"py{self.python}-tf{self.framework}-{plugin}"
+
+    @property
+    def plugin_name(self) -> str:
+        """The plugin for people: ``metal 1.1.0``, ``tensorflow-metal-plugin 0.4.1``, ``no plugin``."""
+        if self.plugin == NO_PLUGIN:
+            return "no plugin"
+        name = "metal" if self.plugin_distribution == PLUGIN else self.plugin_distribution
+        return f"{name} {self.plugin}"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The identifiers that ``nox -t`` and ``nox -k`` select by: ``py3_11``, ``tf2_15``, ``metal1_1``."""
+        parts = [("py", self.python), ("tf", self.framework)]
+        if self.plugin != NO_PLUGIN:
+            name = "metal" if self.plugin_distribution == PLUGIN else self.plugin_distribution
+            parts.append((name.replace("-", "_"), self.plugin))
+        tags = [name + "_".join(str(number) for number in Version(text).release[:2]) for name, text in parts]
+        return tuple(tags) if self.plugin != NO_PLUGIN else (*tags, "nometal")
+
+    @property
+    def plugin_key(self) -> tuple[bool, str, Version]:
+        """The order of the table's columns: no plugin, ``metal``, then others by name, each by version."""
+        name = self.plugin_distribution
+        return name not in {"", PLUGIN}, name, Version(self.plugin if name else "0")
+
+    @property
+    def sort_key(self) -> tuple[Version, tuple[bool, str, Version], Version]:
+        """Framework, plugin, Python, each by version: the order of the table's rows and columns."""
+        return Version(self.framework), self.plugin_key, Version(self.python)
+
+    @classmethod
+    def parse(cls, text: str) -> Cell:
+        """The cell that an id names, its framework by the name that holds the binaries.
+
+        Raises:
+            UsageError: The text is no cell id, or names a release that is not known.
+        """
+        match = _ID.fullmatch(text)
+        if match is None:
+            raise UsageError(
+                f"{text[:80]!r} is not the id of a cell",
+                f"write it like {EXAMPLE}, or py3.11-tf2.15.1-nometal",
+            )
+        python, framework = match["python"], match["framework"]
+        plugin, plugin_distribution = match["metal"] or match["other"] or NO_PLUGIN, PLUGIN
+        if match["name"]:
+            plugin_distribution = _known_plugin(text, match["name"].replace("_", "-"), plugin)
+        cell = cls(python, framework, plugin, releases.distribution_of(framework), plugin_distribution)
+        for name, version in ((cell.distribution, framework), (cell.plugin_distribution, plugin)):
+            if name and version not in releases.published(name):
+                near = releases.closest(name, version)
+                hint = (
+                    f"the closest are {', '.join(near)}"
+                    if near
+                    else "`metalmatrix update` reads the index again"
+                )
+                raise UsageError(f"{text}: no release {version} of {name} is known", hint)
+        return cell
+
+
+def _known_plugin(text: str, name: str, version: str) -> str:
+    """The plugin of that name, which an id spells out.
+
+    Raises:
+        UsageError: There is none, or it is the one that an id spells ``metal``: no cell has two names.
+    """
+    if name == PLUGIN:
+        raise UsageError(
+            f"{text}: {name} has a short name", f"write {text.rsplit('-', 2)[0]}-metal{version} instead"
+        )
+    if name not in PLUGINS:
+        near = difflib.get_close_matches(name, PLUGINS) or PLUGINS
+        raise UsageError(f"{text}: no plugin {name} is known", f"the closest are {', '.join(near)}")
+    return name
+
+
+def is_version(text: str) -> bool:
+    """Whether *text* is a version as the index itself spells it (PEP 440's normal form)."""
+    try:
+        return str(Version(text)) == text
+    except InvalidVersion:
+        return False

@@ -1,0 +1,1 @@
+"""The pins that are handed out."""

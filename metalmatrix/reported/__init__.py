@@ -1,0 +1,1 @@
+"""Public reports: which cells they are about, and how often what was foreseen was right."""

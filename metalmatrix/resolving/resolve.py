@@ -1,0 +1,218 @@
+"""Resolving for macOS arm64, from any machine: distinct questions, asked once, answered for good.
+
+A cell is not a question.  The framework and the plugin are asked for alone; where both answers
+agree about every package they share, the cell's lock is their union, and only else uv is asked for
+the framework with what the plugin requires.  Plugins with the same requirements are then one question.
+So the number of questions grows with Pythons times releases, not with cells.
+
+An answer is looked for in the data that ships, then in the user's cache (by question, date and
+index), and only then asked for.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from metalmatrix.cells.cell import NO_PLUGIN, Cell
+from metalmatrix.published import compiled, releases
+from metalmatrix.published.releases import FRAMEWORKS
+from metalmatrix.resolving.answers import load_answers, recall, remember
+from metalmatrix.resolving.ask import ask
+from metalmatrix.resolving.question import Answer, Question
+from metalmatrix.resolving.repairs import repairs_for
+from metalmatrix.verdicts.evidence import SETS
+from metalmatrix.wheels.wheel_facts import load_facts
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Mapping
+
+    from metalmatrix.resolving.lock import Lock
+
+WORKERS = 8
+"""Questions asked at once: most of each is waiting for the index (25 s instead of 180 s for 102 of them)."""
+
+
+class Resolver:
+    """Asks each distinct question once, and remembers the answers.
+
+    Args:
+        as_of: The day as of which everything is resolved.
+        fresh: Ask again what is known already.
+        known: Answers that need not be asked for; those that ship with the project where None.
+    """
+
+    def __init__(
+        self, as_of: dt.date, *, fresh: bool = False, known: Mapping[Question, Answer] | None = None
+    ) -> None:
+        self._as_of = as_of
+        self._fresh = fresh
+        self._known = {} if fresh else load_answers() if known is None else known
+        self._answers: dict[Question, Answer] = {}
+        self._cells: dict[tuple[Question, ...], Answer] = {}
+        self._asked = 0
+        self._down = Answer("unknown")
+
+    @property
+    def unreachable(self) -> str:
+        """Why the index could not be asked; empty as long as it could."""
+        return self._down.message
+
+    @property
+    def answers(self) -> Mapping[Question, Answer]:
+        """Every question that came up so far, with its answer."""
+        return self._answers
+
+    def resolve(self, cells: Iterable[Cell], progress: Callable[[str], None] | None = None) -> None:
+        """Answer all questions of *cells*, several at once; *progress* gets a sentence now and then."""
+        cells = tuple(cells)
+        self._ask_all({q for cell in cells for q in self._parts(cell, "plain")}, progress)
+        self._ask_all({q for cell in cells for q in self._parts(cell, "pinned")}, progress)
+        self._ask_all({q for cell in cells for which in SETS if (q := self._whole(cell, which))}, progress)
+
+    def ask_all(
+        self, questions: Iterable[Question], progress: Callable[[str], None] | None = None
+    ) -> list[Answer]:
+        """The answers to questions of any kind, in their order."""
+        questions = tuple(questions)
+        self._ask_all(set(questions), progress)
+        return [self._answers[question] for question in questions]
+
+    def answer(self, cell: Cell, which: str) -> Answer:
+        """The answer for one set of *cell*: ``pinned`` under the repairs that apply, or ``plain``."""
+        parts = self._parts(cell, which)
+        if parts not in self._cells or not all(part in self._answers for part in parts):
+            self.resolve((cell,))
+            parts = self._parts(cell, which)
+            self._cells[parts] = self._together(cell, which, parts)
+        answer = self._cells[parts]
+        if self._answers[parts[0]].outcome == "ok":
+            answer = compiled.judged(cell, answer, self._as_of)
+        return _with_binaries(cell, answer)
+
+    def _together(self, cell: Cell, which: str, parts: tuple[Question, ...]) -> Answer:
+        answers = [self._answers[part] for part in parts]
+        for answer in answers:
+            if answer.outcome != "ok":
+                return answer
+        whole = self._whole(cell, which)
+        if whole is None:
+            return Answer("ok", _union([answer.lock for answer in answers]))
+        answer = self._answers[whole]
+        name = cell.plugin_distribution
+        if answer.lock is None or name in answer.lock.versions or answers[1].lock is None:
+            return answer
+        plugin = [package for package in answers[1].lock.packages if package.name == name]
+        return Answer("ok", answer.lock.with_packages(plugin))
+
+    def _parts(self, cell: Cell, which: str) -> tuple[Question, ...]:
+        framework = Question(cell.python, (f"{cell.distribution}=={cell.framework}",), (), self._as_of)
+        if which == "pinned" and self._answers.get(framework, _UNASKED).outcome != "fails":
+            # What cannot be had plain cannot be had under bounds either.
+            framework = Question(cell.python, framework.requirements, _bounds(cell), self._as_of)
+        if cell.plugin == NO_PLUGIN:
+            return (framework,)
+        return (framework, Question(cell.python, compiled.requirements(cell), (), self._as_of))
+
+    def _whole(self, cell: Cell, which: str) -> Question | None:
+        """The question for framework and plugin at once, where the two alone do not settle it."""
+        parts = self._parts(cell, which)
+        locks = [self._answers[part].lock for part in parts]
+        if len(parts) == 1 or None in locks or compiled.refusal(cell, self._as_of):
+            return None
+        union = _union(locks)
+        if union and not (which == "pinned" and any(r.violated_by(union) for r in repairs_for(cell))):
+            return None
+        framework, plugin = parts
+        known = _requirements(cell.plugin_distribution, cell.plugin, cell.python)
+        requirements = framework.requirements + (known or plugin.requirements)
+        return Question(cell.python, requirements, framework.bounds, self._as_of)
+
+    def _ask_all(self, questions: set[Question], progress: Callable[[str], None] | None) -> None:
+        unasked = []
+        for question in questions:
+            if question in self._answers:
+                continue
+            known = None if self._fresh else self._known.get(question) or recall(question)
+            if known:
+                self._answers[question] = known
+            else:
+                unasked.append(question)
+        if not unasked:
+            return
+        unasked.sort(key=lambda q: (q.requirements, q.python, q.bounds))
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for number, (question, answer) in enumerate(
+                zip(unasked, pool.map(self._ask, unasked), strict=True), 1
+            ):
+                self._answers[question] = answer
+                if progress and (number % 10 == 0 or number == len(unasked)):
+                    done, total = self._asked + number, self._asked + len(unasked)
+                    progress(f"asked the resolver {done} of {total} questions")
+        self._asked += len(unasked)
+
+    def _ask(self, question: Question) -> Answer:
+        if self._down.unreachable:
+            return self._down
+        answer = ask(question)
+        if answer.unreachable:
+            self._down = answer
+        else:
+            remember(question, answer)
+        return answer
+
+
+_UNASKED = Answer("unknown")
+
+
+@cache
+def _requirements(name: str, plugin: str, python: str) -> tuple[str, ...]:
+    """What the plugin's wheel requires, in one spelling; empty where the wheel is not known."""
+    wheel = load_facts().wheel(name, plugin, python)
+    try:
+        return tuple(sorted(str(Requirement(line)) for line in wheel.requires)) if wheel else ()
+    except InvalidRequirement:
+        return ()
+
+
+def _bounds(cell: Cell) -> tuple[str, ...]:
+    return tuple(sorted(repair.bound for repair in repairs_for(cell)))
+
+
+def _union(locks: list[Lock | None]) -> Lock | None:
+    """All locks in one; None where one is missing or two disagree about a package."""
+    first, *rest = locks
+    for lock in rest:
+        first = first.union(lock) if first and lock else None
+    return first
+
+
+def held_framework(lock: Lock) -> tuple[str, str] | None:
+    """The distribution and version in *lock* that hold TensorFlow's binaries; None where nothing does."""
+    for name in FRAMEWORKS:
+        if name in lock.versions:
+            release = releases.published(name).get(lock.versions[name])
+            if release is None or releases.has_binaries(release):
+                return name, lock.versions[name]
+    return None
+
+
+def _with_binaries(cell: Cell, answer: Answer) -> Answer:
+    """The answer, turned into a failure where what it installs is an empty wheel and no TensorFlow.
+
+    ``tensorflow-macos`` 2.15.1 resolves to a 2 kB wheel that requires itself, and nothing else.
+    """
+    if answer.lock is None or held_framework(answer.lock):
+        return answer
+    real = releases.distribution_of(cell.framework)
+    message = (
+        f"it resolves, but {cell.distribution} {cell.framework} is an empty wheel for macOS arm64: "
+        "no TensorFlow is in the set"
+    )
+    if real != cell.distribution:
+        message += f"; {real}=={cell.framework} holds the binaries"
+    return Answer("fails", answer.lock, message, cell.distribution)

@@ -1,0 +1,1 @@
+"""Running the checks: who runs what, environments, children under limits, results on disk."""

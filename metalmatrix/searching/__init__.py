@@ -1,0 +1,1 @@
+"""When a plain install broke, which upload did it, and which bounds mend it."""

@@ -1,0 +1,1 @@
+"""Evidence, which of it may vote, and what it adds up to."""

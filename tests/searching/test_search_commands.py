@@ -1,0 +1,183 @@
+"""`when` and `repair` end to end: real uv, real environments, and an index whose uploads break things."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from metalmatrix.cells.cell import Cell
+from metalmatrix.resolving.repairs import load_repairs
+from metalmatrix.searching.breaks import parse_breaks
+from tests.clone import HERE, MATRIX, TAG, Clone, entries
+from tests.fake_index import FakeIndex, FakeWheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CELL = f"py{HERE}-tf2.20.0-nometal"
+CODE = """\
+import six, left
+if six.V >= 2:
+    raise TypeError("six is too new")
+class version:
+    VERSION = GIT_VERSION = COMPILER_VERSION = "1"
+class sysconfig:
+    get_build_info = staticmethod(dict)
+"""
+NOTHING = "V = {}\n"
+
+
+def six(version: str, uploaded: str) -> FakeWheel:
+    """A release of a package that TensorFlow imports."""
+    return FakeWheel("six", version, uploaded=uploaded, files={"six.py": NOTHING.format(version[0])})
+
+
+def left(version: str, uploaded: str) -> FakeWheel:
+    """A release of one that moves on the same day, and is innocent."""
+    return FakeWheel("left", version, uploaded=uploaded, files={"left.py": NOTHING.format(version[0])})
+
+
+WHEELS = (
+    *(six("1.16.0", "2025-01-01"), six("1.17.0", "2025-11-01")),
+    *(six("2.0.0", "2026-02-03"), six("2.1.0", "2026-06-01")),
+    *(left("1.0", "2025-01-01"), left("2.0", "2026-02-03")),
+    FakeWheel(
+        "tensorflow", "2.20.0", f"{TAG}-{TAG}-macosx_12_0_arm64", ("six", "left"), uploaded="2025-08-13"
+    ),
+    FakeWheel(
+        "tensorflow-cpu",
+        "2.20.0",
+        requires=("six", "left"),
+        files={"tensorflow/__init__.py": CODE},
+        uploaded="2025-08-13",
+    ),
+)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Clone]:
+    """A clone whose checks are the import alone, with a cache of its own."""
+    axes = {"pythons": [HERE], "frameworks": [], "plugins": ["none"]}
+    matrix = MATRIX.format(**{key: entries(value) for key, value in axes.items()}, seconds=30, rest="")
+    matrix = matrix.replace("tensorflow-macos = [\n\n]", 'tensorflow = [\n  "2.20.0",\n]')
+    with FakeIndex(WHEELS) as index:
+        made = Clone.make(tmp_path, index.url, matrix)
+        run = made.root / "checks" / "run.py"
+        text = run.read_text(encoding="utf-8")
+        only, changed = re.subn(r"(?s)^ORDER = \(.*?\)", 'ORDER = ("import",)', text, flags=re.MULTILINE)
+        assert changed == 1
+        run.write_text(only, encoding="utf-8")
+        yield made
+
+
+def test_the_upload_that_broke_it_is_found_kept_and_never_searched_for_again(clone: Clone) -> None:
+    """The day, the one upload to blame, the bound, the data; and the second time no rehearsal."""
+    code, output = clone.metalmatrix("when", CELL, "--force")
+    assert code == 0, output
+    assert output.splitlines()[:2] == [
+        f"a plain install of {CELL} fails at import since 2026-02-03: six 2.0.0",
+        "  TypeError: six is too new",
+    ]
+    assert "six<2 mends it; it holds six at 1.17.0 of 2025-11-01" in output
+    text = (clone.root / "metalmatrix" / "data" / "breaks.jsonl").read_text(encoding="utf-8")
+    (past,) = [past for past in parse_breaks(text) if past.cell.id == CELL]
+    assert [(one.upload, one.bound, one.beside) for one in past.breaks] == [("six 2.0.0", "six<2", ())]
+    code, output = clone.metalmatrix("when", CELL, "--json")
+    (again,) = json.loads(output)
+    assert again["rehearsals"] == 0
+    assert again["breaks"] == past.to_json()["breaks"]
+
+
+def test_a_search_that_was_killed_goes_on_where_it_stopped(clone: Clone) -> None:
+    """Killed with SIGKILL in the middle, it makes up only for the rehearsal that it was in."""
+    command = [sys.executable, "-m", "metalmatrix", "when", CELL, "--json"]
+    probes = clone.root.parent / "cache" / "metalmatrix" / "probes"
+    with subprocess.Popen(
+        command, cwd=clone.root, env=clone.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        until = time.monotonic() + 60
+        while len(list(probes.glob("*.json"))) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    kept = len(list(probes.glob("*.json")))
+    assert kept >= 2
+    code, output = clone.metalmatrix("when", CELL, "--json")
+    assert code == 0, output
+    (found,) = json.loads(output)
+    assert found["known"] >= kept - 1
+    assert [one["version"] for one in found["breaks"]] == ["2.0.0"], found
+
+
+def test_an_index_that_is_down_ends_the_search_and_keeps_what_is_known(clone: Clone) -> None:
+    """Exit code 3, a sentence, and no answer that might be wrong."""
+    code, output = clone.metalmatrix("when", CELL, UV_DEFAULT_INDEX="http://127.0.0.1:9/simple")
+    assert code == 3
+    assert "the package index could not be asked" in output
+    assert "goes on where it stopped" in output
+
+
+def test_the_bound_is_found_written_and_proved(clone: Clone) -> None:
+    """Without a neighbour to learn from: searched, written as an entry, and proved anew from there."""
+    data = clone.root / "metalmatrix" / "data" / "repairs.toml"
+    before = data.read_text(encoding="utf-8")
+    data.write_text(before[: before.index("[[repair]]")] + "# a comment that stays\n", encoding="utf-8")
+    code, output = clone.metalmatrix("repair", CELL, "--force")
+    assert code == 0, output
+    assert output.startswith(f"{CELL}: six<2 (compared with the set of 2025-08-13)\n")
+    assert '# a comment that stays\n\n[[repair]]\nbound = "six<2"\n' in data.read_text(encoding="utf-8")
+    code, output = clone.metalmatrix("repair", "--check")
+    assert (code, output) == (
+        0,
+        f"+ six<2 for ==2.20.0 ({CELL}): needed; suffices; as wide as can be: six 2.0.0 fails\n",
+    )
+    data.write_text(data.read_text(encoding="utf-8").replace("six<2", "six<1.17"), encoding="utf-8")
+    code, output = clone.metalmatrix("repair", "--check")
+    assert code == 1
+    assert "! six<1.17" in output
+    assert "too narrow: six 1.17.0 passes" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["repair"], "name cells to mend, or give --check"),
+        (["repair", CELL, "--check"], "name cells to mend, or give --check"),
+        (["when", "py3.11-tf2.99.0-nometal"], "no release 2.99.0 of tensorflow"),
+        (["when", "py3.6-tf2.20.0-nometal"], "no Python 3.6 on this machine"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_a_sentence(clone: Clone, arguments: list[str], said: str) -> None:
+    """No traceback, and an exit code that is not that of a finding."""
+    code, output = clone.metalmatrix(*arguments, PYENV_ROOT="/nowhere")
+    assert code in {2, 5}
+    assert said in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.tensorflow
+def test_a_real_break_is_found(tmp_path: Path) -> None:
+    """TensorFlow 2.20.0 on this Python: TensorBoard's plugins went with setuptools 82, on 2026-02-08."""
+    cell = Cell.parse("py3.13-tf2.20.0-nometal" if HERE == "3.13" else f"py{HERE}-tf2.20.0-nometal")
+    axes = {"pythons": [HERE], "frameworks": [], "plugins": ["none"]}
+    matrix = MATRIX.format(**{key: entries(value) for key, value in axes.items()}, seconds=180, rest="")
+    matrix = matrix.replace("tensorflow-macos = [\n\n]", 'tensorflow = [\n  "2.20.0",\n]')
+    clone = Clone.make(tmp_path, None, matrix)
+    code, output = clone.metalmatrix("when", cell.id, "--json")
+    assert code == 0, output
+    (found,) = json.loads(output)
+    (one,) = found["breaks"]
+    assert (one["since"], one["package"], one["failure"]["check"]) == (
+        "2026-02-08",
+        "setuptools",
+        "tensorboard",
+    )
+    assert one["bound"] in {repair.bound for repair in load_repairs()}

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from metalmatrix.table import feed
+from metalmatrix.verdicts.report import Report
+from metalmatrix.verdicts.verdict import VERDICTS
+from tests.samples import DAY, HOSTILE, realistic, report_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def dumped(made: Report) -> str:
+    """The file's text."""
+    return json.dumps(feed.render(made), indent=1, ensure_ascii=False) + "\n"
+
+
+def test_it_reads_like_this(golden: Callable[[str, str], None]) -> None:
+    """The whole feed of the realistic report."""
+    golden("compat.json", dumped(realistic()))
+
+
+def test_each_cell_has_all_that_explain_says() -> None:
+    """What the machine interface says of one cell stands in the feed, under the same names."""
+    made = realistic()
+    for item, told in zip(made.cells, feed.render(made)["cells"], strict=True):
+        assert item.to_json().items() <= told.items()
+
+
+def test_each_cell_has_the_same_keys() -> None:
+    """A reader of the feed need not ask whether a key is there."""
+    assert len({tuple(cell) for cell in feed.render(realistic())["cells"]}) == 1
+
+
+def test_every_word_is_explained() -> None:
+    """The verdicts of the cells are among those that the feed itself tells the meaning of."""
+    told = feed.render(realistic())
+    assert {cell["verdict"] for cell in told["cells"]} == set(VERDICTS) == set(told["verdicts"])
+
+
+def test_it_says_what_makes_it_less_than_whole() -> None:
+    """A reader can tell a partial feed from a whole one, and a surprise from what is expected."""
+    told = feed.render(realistic())
+    assert told["missing"] == ["linux-debian-12-x86-64-amd-epyc-24gb/py3.12-tf2.20.0-metal1.1.0"]
+    assert len(told["problems"]) == 1
+    assert told["excluded"] == [{"cell": "py3.9-tf2.20.0-nometal", "reason": "nobody asks for it"}]
+    assert [cell["cell"] for cell in told["cells"] if cell["surprise"]] == ["py3.11-tf2.15.1-metal1.1.0"]
+    assert {cell["expected"] for cell in told["cells"]} == {None, "broken"}
+
+
+@pytest.mark.parametrize("message", HOSTILE[:-1])
+def test_what_others_wrote_is_text(message: str) -> None:
+    """Strings come back as they were, and the file holds no raw control character."""
+    text = dumped(report_of(message))
+    told = json.loads(text)
+    assert told["problems"] == [message]
+    assert told["cells"][0]["evidence"][0]["message"].startswith(message)
+    assert "\x1b" not in text
+    assert text.encode("utf-8")
+
+
+def test_an_empty_report_is_a_feed() -> None:
+    """A matrix without cells has a feed that says so."""
+    assert feed.render(Report(DAY, ()))["cells"] == []
