@@ -1,0 +1,1 @@
+"""What is published: the page, the feeds and the badges under ``site/``."""
