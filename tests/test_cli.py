@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix import cli
+from metalmatrix.verdicts.explain import Explainer
 from tests.universe import Asked
 
 if TYPE_CHECKING:
@@ -100,6 +101,10 @@ class FakeExplainer:
     def lock(self, _: Cell) -> None:
         """No lock is known."""
 
+    def reached(self) -> None:
+        """As the real one does."""
+        Explainer.reached(self)  # type: ignore[arg-type]
+
 
 class TestExplain:
     """Queries answered from made-up reports; the answers' texts are compared in test_explanation."""
@@ -108,7 +113,7 @@ class TestExplain:
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> Asked:
         """What stands in for the evidence: plugin 1.2.0 is likely, all else is broken."""
         asked = Asked(lambda cell: "likely" if cell.plugin == "1.2.0" else "broken")
-        monkeypatch.setattr("metalmatrix.verdicts.explain.Explainer", lambda *_: FakeExplainer(asked))
+        monkeypatch.setattr("metalmatrix.asking.commands.Explainer", lambda *_: FakeExplainer(asked))
         return asked
 
     def test_loose_words_are_answered(self, capsys: pytest.CaptureFixture[str], asked: Asked) -> None:
@@ -155,7 +160,7 @@ class TestExplain:
         """The code is that of an index out of reach, and the nearest are not looked for."""
         asked = Asked(lambda _: "unknown")
         monkeypatch.setattr(
-            "metalmatrix.verdicts.explain.Explainer", lambda *_: FakeExplainer(asked, "no route")
+            "metalmatrix.asking.commands.Explainer", lambda *_: FakeExplainer(asked, "no route")
         )
         code, out, err = run(capsys, "explain", "py3.11-tf2.18.0-metal1.1.0")
         assert code == 3

@@ -13,9 +13,8 @@ import sys
 
 import pytest
 
-from metalmatrix.arguments import parser
 from metalmatrix.cells.cell import Cell
-from metalmatrix.cli import main
+from metalmatrix.cli import main, parser
 from metalmatrix.table import markdown
 from metalmatrix.verdicts.report import CellReport, Report
 from metalmatrix.verdicts.verdict import Verdict

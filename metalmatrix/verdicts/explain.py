@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalmatrix.errors import IndexUnreachableError
 from metalmatrix.reported.about import is_near
 from metalmatrix.reported.neighbours import reported
 from metalmatrix.reported.reports import load_reports
@@ -62,6 +63,16 @@ class Explainer:
     def unreachable(self) -> str:
         """Why the index could not be asked; empty where it could, or was not needed."""
         return self._resolver.unreachable
+
+    def reached(self) -> None:
+        """Nothing, where the index answered or was not needed.
+
+        Raises:
+            IndexUnreachableError: It did not: what needed it is *unknown*.
+        """
+        if self.unreachable:
+            hint = "the same command again, once the index can be reached"
+            raise IndexUnreachableError(self.unreachable, hint)
 
     def reports(self, cells: Iterable[Cell], tell: Callable[[str], None] | None = None) -> list[CellReport]:
         """What is known of each cell; *tell* gets the progress."""

@@ -10,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from metalmatrix import cli
-from metalmatrix.arguments import parser
+from metalmatrix.cli import parser
 from metalmatrix.errors import UsageError
 from metalmatrix.reported.accuracy import HEADER, REGENERATE, render
 from metalmatrix.reported.reports import load_reports

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sys
 import time
 from functools import cache
@@ -16,6 +15,7 @@ from metalmatrix.cells.cell import NO_PLUGIN, Cell
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.errors import UsageError
 from metalmatrix.files import read_bounded, write_atomic
+from metalmatrix.output import print_json, tell
 from metalmatrix.published.releases import STAND_IN, distribution_of, published
 from metalmatrix.published.uploads import fetch_uploads
 from metalmatrix.resolving import repairs
@@ -31,19 +31,19 @@ from metalmatrix.searching.when import Known, past_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 # when ------------------------------------------------------------------------------------------
 
 
-def when(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
+def when(options: argparse.Namespace) -> int:
     """Since when cells are broken, and by what; the exit code."""
     cells = [Cell.parse(name) for name in options.cells] or list(newest_here())
     printed: list[dict[str, Any]] = []
     for cell in cells:
         started = time.monotonic()
         matrix = load()
-        found = _past(cell, matrix.as_of, tell)
+        found = _past(cell, matrix.as_of)
         seconds = round(time.monotonic() - started)
         if options.json:
             cost = {"rehearsals": found.made, "known": found.known, "seconds": seconds}
@@ -56,11 +56,11 @@ def when(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
             _keep(found)
             tell(f"written: {breaks.DATA.name}")
     if options.json:
-        sys.stdout.write(json.dumps(printed, indent=1) + "\n")
+        print_json(printed)
     return 0
 
 
-def _past(cell: Cell, as_of: dt.date, tell: Callable[[str], None]) -> Past:
+def _past(cell: Cell, as_of: dt.date) -> Past:
     days = {dt.date.fromisoformat(entry.since) for entry in load_repairs()}
     days |= {one.since for past in _known_pasts() for one in past.breaks}
     known = Known(tuple(sorted(days)), tuple(neighbours_bounds(cell)), uploads)
@@ -123,17 +123,17 @@ def _cost(made: int, known: int, seconds: float) -> str:
 # repair ----------------------------------------------------------------------------------------
 
 
-def repair(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
+def repair(options: argparse.Namespace) -> int:
     """What mends cells, or with ``--check`` whether the data does; the exit code."""
     if bool(options.cells) == options.check:
         raise UsageError("name cells to mend, or give --check", "nox -s repair -- py3.11-tf2.14.0-nometal")
     if options.check:
-        return _check(options, tell)
+        return _check(options)
     printed: list[dict[str, Any]] = []
     for name in options.cells:
         cell = Cell.parse(name)
         started = time.monotonic()
-        found = _mended(cell, load().as_of, tell)
+        found = _mended(cell, load().as_of)
         seconds = round(time.monotonic() - started)
         entries = [entry_of(found, one) for one in found.mends]
         if options.json:
@@ -157,11 +157,11 @@ def repair(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
             for entry in entries:
                 tell(f"{entry.bound} for {cell.id}: {_write(entry, cell)}")
     if options.json:
-        sys.stdout.write(json.dumps(printed, indent=1) + "\n")
+        print_json(printed)
     return 0
 
 
-def _mended(cell: Cell, as_of: dt.date, tell: Callable[[str], None]) -> Mended:
+def _mended(cell: Cell, as_of: dt.date) -> Mended:
     with _bench(cell, as_of) as lab:
         known = Known(bounds=tuple(neighbours_bounds(cell)), uploads=uploads)
         return mend(cell, lab, as_of, _released(cell), known=known, tell=tell)
@@ -226,7 +226,7 @@ def _write(entry: Repair, cell: Cell) -> str:
     return done
 
 
-def _check(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
+def _check(options: argparse.Namespace) -> int:
     """Prove each entry anew; 1 where one does not hold."""
     matrix, proofs = load(), []
     for entry in load_repairs():
@@ -241,7 +241,7 @@ def _check(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
             sys.stdout.flush()
     if options.json:
         told = [{"bound": r.bound, "proof": r.proof, "holds": p.holds, **vars(p)} for r, p in proofs]
-        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+        print_json(told)
     return int(not all(proof.holds for _, proof in proofs))
 
 

@@ -1,0 +1,55 @@
+"""`explain` on the command line, and what every command takes for cells that are named in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metalmatrix.asking import asked, explanation
+from metalmatrix.asking.words import find
+from metalmatrix.cells import history
+from metalmatrix.cells.matrix_file import load
+from metalmatrix.output import print_json, tell
+from metalmatrix.running.run import default_results
+from metalmatrix.table.show import current_score
+from metalmatrix.table.terminal import print_lines
+from metalmatrix.verdicts.explain import Explainer
+from metalmatrix.wheels.wheel_facts import load_facts
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Collection, Sequence
+
+    from metalmatrix.asking.words import Query
+    from metalmatrix.cells.cell import Cell
+    from metalmatrix.verdicts.report import CellReport
+
+
+def meant(words: Sequence[str]) -> tuple[Query, Collection[Cell], Explainer]:
+    """The cells that *words* mean, all there are, and what explains them as of the matrix's day."""
+    matrix = load()
+    universe = {cell.id: cell for cell in (*history.cells(), *matrix.cells)}.values()
+    return find(words, universe), universe, Explainer(matrix.as_of, default_results(), matrix.expectation)
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Say all that is known of cells.
+
+    Raises:
+        IndexUnreachableError: It was needed for one of them.
+    """
+    query, universe, explainer = meant(options.cells)
+    reports = explainer.reports(query.cells, tell)
+
+    def reports_of(cells: Sequence[Cell]) -> list[CellReport]:
+        return [] if explainer.unreachable else explainer.reports(cells, tell)
+
+    chosen = asked.to_explain(reports, explanation.FEW) if options.json else asked.to_tell(reports)
+    items = [explanation.explained(report, universe, reports_of, explainer.lock) for report in chosen]
+    if options.json:
+        for note in query.notes:
+            tell(note)
+        print_json([item.to_json() for item in items or reports])
+    else:
+        print_lines(asked.answer(query, reports, items, load_facts(), current_score().line))
+    explainer.reached()
+    return 0
