@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.errors import UsageError
-from metalmatrix.files import write_atomic
+from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.reported import accuracy
 from metalmatrix.reported.neighbours import reported
 from metalmatrix.reported.reports import load_reports
@@ -110,6 +110,7 @@ def write_site(report: Report) -> list[Path]:
     site = default_results().root.parent / "site"
     files = {
         site / "compat.json": json.dumps(feed.render(report), indent=1) + "\n",
+        site / feed.SCHEMA_FILE.name: read_bounded(feed.SCHEMA_FILE),
         site / "compat.md": markdown.render(report),
     }
     for path, text in files.items():

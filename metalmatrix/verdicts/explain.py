@@ -106,7 +106,13 @@ class Explainer:
         expect = self._expectation(cell)
         holds = held_back(cell, pinned.lock, answers["plain"].lock, repairs, self._days)
         return cell_report(
-            cell, evidence, floor=floor, expect=expect, neighbours=told.neighbours, holds=holds
+            cell,
+            evidence,
+            floor=floor,
+            expect=expect,
+            neighbours=told.neighbours,
+            holds=holds,
+            locks={which: answer.lock for which, answer in answers.items()},
         )
 
     def _near(self, cell: Cell) -> tuple[Report, ...]:

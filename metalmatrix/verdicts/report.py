@@ -6,6 +6,7 @@ The terminal's table, the Markdown, the JSON feed and an explanation are renderi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from metalmatrix.reported.neighbours import Neighbour, Reported, rank
@@ -46,6 +47,8 @@ class CellReport:
         expect: What ``matrix.toml`` expects, if anything.
         neighbours: Public reports near the cell, which change no verdict.
         holds: What each bound of the pinned set holds back, in a sentence each.
+        pinned_lock: The pinned set itself; None where there is none, or it cannot be read.
+        plain_lock: The plain set, the same way.
     """
 
     cell: Cell
@@ -58,6 +61,8 @@ class CellReport:
     expect: Expect | None = None
     neighbours: tuple[Neighbour, ...] = ()
     holds: tuple[str, ...] = ()
+    pinned_lock: Lock | None = None
+    plain_lock: Lock | None = None
 
     @property
     def rank(self) -> int:
@@ -130,13 +135,27 @@ def cell_report(  # noqa: PLR0913 - as for `build`
     expect: Expect | None = None,
     neighbours: tuple[Neighbour, ...] = (),
     holds: tuple[str, ...] = (),
+    locks: Mapping[Which, Lock | None] = MappingProxyType({}),
 ) -> CellReport:
     """The report of one cell, its verdicts worked out from the evidence."""
     order = ("resolved", "linked", "reported", "rehearsed", "ran")
     found = tuple(sorted(evidence, key=lambda item: (order.index(item.kind), item.set)))
     macos, by = floor or (None, "")
     pinned, plain = verdict(cell, found), verdict(cell, found, "plain")
-    return CellReport(cell, pinned, plain, macos, by, found, untested, expect, neighbours, holds)
+    return CellReport(
+        cell,
+        pinned,
+        plain,
+        macos,
+        by,
+        found,
+        untested,
+        expect,
+        neighbours,
+        holds,
+        pinned_lock=locks.get("pinned"),
+        plain_lock=locks.get("plain"),
+    )
 
 
 def _no_reports(cell: Cell, keras: KerasOf) -> Reported:  # noqa: ARG001
@@ -180,6 +199,7 @@ def build(  # noqa: PLR0913 - what is known of a cell comes from as many places
             if (record := results.records.get(cell.id)) and known and current:
                 evidence += from_results(record, results, fresh=record is known[1], current=current)
         holds: tuple[str, ...] = ()
+        locks: dict[Which, Lock | None] = {}
         floor, untested = None, "it has not been resolved as of this day: run `nox -s matrix`"
         if known:
             host, record = known
@@ -193,6 +213,7 @@ def build(  # noqa: PLR0913 - what is known of a cell comes from as many places
             evidence = with_repairs(cell, held, dated(repairs, cell, pasts), catalog, evidence)
             under = lock(host, pinned.resolved.lock) if pinned.resolved.lock else None
             holds = held_back(cell, under, held, repairs, days)
+            locks = {"pinned": under, "plain": held}
         reports.append(
             cell_report(
                 cell,
@@ -202,6 +223,7 @@ def build(  # noqa: PLR0913 - what is known of a cell comes from as many places
                 expect=matrix.expectation(cell),
                 neighbours=told.neighbours,
                 holds=holds,
+                locks=locks,
             )
         )
     return Report(

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import jsonschema_rs
 import pytest
 
 from metalmatrix.table import feed
@@ -11,7 +12,9 @@ from metalmatrix.verdicts.verdict import VERDICTS
 from tests.samples import DAY, HOSTILE, realistic, report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+SCHEMA = json.loads(feed.SCHEMA_FILE.read_text(encoding="utf-8"))
 
 
 def dumped(made: Report) -> str:
@@ -61,6 +64,59 @@ def test_what_others_wrote_is_text(message: str) -> None:
     assert told["cells"][0]["evidence"][0]["message"].startswith(message)
     assert "\x1b" not in text
     assert text.encode("utf-8")
+
+
+@pytest.mark.parametrize("made", [realistic(), Report(DAY, ()), *map(report_of, HOSTILE[:-1])])
+def test_it_is_by_its_schema(made: Report) -> None:
+    """The schema that is published beside the feed takes it, whatever others wrote."""
+    jsonschema_rs.validate(SCHEMA, json.loads(dumped(made)))
+
+
+def test_the_schema_names_every_key() -> None:
+    """No key is in the feed that the schema does not tell of."""
+
+    def unnamed(data: Any, schema: dict[str, Any], where: str) -> Iterator[str]:  # noqa: ANN401
+        schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        if isinstance(data, list):
+            for item in data:
+                yield from unnamed(item, schema["items"], where)
+        elif isinstance(data, dict) and "properties" in schema:
+            yield from (f"{where}.{key}" for key in data.keys() - schema["properties"].keys())
+            for key in data.keys() & schema["properties"].keys():
+                yield from unnamed(data[key], schema["properties"][key], f"{where}.{key}")
+
+    assert set(unnamed(feed.render(realistic()), SCHEMA, "")) == set()
+    assert list(unnamed({"cells": [{"evidence": [{"x": 1}]}]}, SCHEMA, "")) == [".cells.evidence.x"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cell", "../../etc"),
+        ("verdict", "maybe"),
+        ("stage", "later"),
+        ("pinned_set", "x"),
+        ("evidence", [{"kind": "dreamt"}]),
+        ("expected", ""),
+    ],
+)
+def test_the_schema_refuses_what_is_no_feed(key: str, value: object) -> None:
+    """A word out of no list, an id that is none: whoever reads a feed by the schema is told."""
+    told = json.loads(dumped(realistic()))
+    told["cells"][0][key] = value
+    with pytest.raises(jsonschema_rs.ValidationError):
+        jsonschema_rs.validate(SCHEMA, told)
+
+
+def test_the_sets_are_there_once() -> None:
+    """Every set that a cell names is told by its versions, and no other; a cell without one says null."""
+    told = feed.render(realistic())
+    named = {cell[key] for cell in told["cells"] for key in ("pinned_set", "plain_set")}
+    assert None in named
+    assert named - {None} == set(told["sets"])
+    first = told["cells"][0]
+    assert told["sets"][first["pinned_set"]]["numpy"] == "1.26.4"
+    assert told["sets"][first["plain_set"]]["numpy"] == "2.3.5"
 
 
 def test_an_empty_report_is_a_feed() -> None:

@@ -227,6 +227,7 @@ class TestSections:
             "Surprises",
             "Why cells fail",
             "Plain installs that break, where the pins mend it",
+            "Fixes that the pins hold back",
             "Runs of the checks, pinned sets",
             "Runs of the checks, plain sets",
             "Notes of the checks, which change no verdict",
