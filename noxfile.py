@@ -11,6 +11,7 @@
 #   "requests>=2.32",
 #   "rich>=13.9",
 #   "tomli>=2.2; python_version < '3.11'",
+#   "tomlkit>=0.13.2",
 #   "urllib3>=2.2",
 #   "uv>=0.9",
 # ]
@@ -124,7 +125,7 @@ def table(session: nox.Session) -> None:
 PEOPLE = {
     "explain": "Say all that is known of cells, and what to install: -- 3.11 2.18 1.1.0, or ids [--json].",
     "check": "Run checks alone in a kept environment: -- --cell ID --only CHECK, or -- --python PATH.",
-    "pins": "Print the pins of the best cell that is meant, each bound with its reason: -- 3.11 2.18.",
+    "pins": "Print the best known-good pins, for this Mac or -- --python 3.11 --macos 13; -- --help.",
     "static": "Give every published combination its verdict, offline: -- --as-of 2026-10-01 --json.",
     "when": "Say since when a plain install is broken, and by what: -- py3.11-tf2.14.0-nometal.",
     "repair": "Find the bounds that mend a cell: -- py3.11-tf2.14.0-nometal --force; or -- --check.",

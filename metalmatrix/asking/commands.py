@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metalmatrix.asking import asked, explanation
-from metalmatrix.asking.words import find
+from metalmatrix.asking.words import Query, find
 from metalmatrix.cells import history
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.output import print_json, tell
@@ -19,16 +19,19 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Sequence
 
-    from metalmatrix.asking.words import Query
     from metalmatrix.cells.cell import Cell
     from metalmatrix.verdicts.report import CellReport
 
 
 def meant(words: Sequence[str]) -> tuple[Query, Collection[Cell], Explainer]:
-    """The cells that *words* mean, all there are, and what explains them as of the matrix's day."""
+    """The cells that *words* mean, all there are, and what explains them as of the matrix's day.
+
+    No words at all mean every cell, for a command that takes none.
+    """
     matrix = load()
     universe = {cell.id: cell for cell in (*history.cells(), *matrix.cells)}.values()
-    return find(words, universe), universe, Explainer(matrix.as_of, default_results(), matrix.expectation)
+    query = find(words, universe) if words else Query(tuple(universe))
+    return query, universe, Explainer(matrix.as_of, default_results(), matrix.expectation)
 
 
 def explain(options: argparse.Namespace) -> int:
