@@ -108,8 +108,8 @@ def fill(pins: PinSet, folder: str) -> tuple[str, ...]:
 def command(pins: PinSet) -> str:
     """One line of uv that installs the set into an environment of the cell's Python.
 
-    It names every package.  The names under their bounds as of a day would be a shorter line, and not the same
-    set: what is yanked later is chosen no more, and uv chooses for the macOS that it runs on.
+    It names every package.  The bounds as of a day would make a shorter line, and not the same set: what is
+    yanked later is chosen no more, and uv chooses for the macOS that it runs on.
     """
     every = shlex.join(f"{package.name}=={package.version}" for package in pins.lock.packages)
     return f"uv pip install --only-binary :all: --no-deps {every}\n"

@@ -48,6 +48,8 @@ def put(text: str, group: str, companions: Collection[str] = ()) -> str:
     except (tomllib.TOMLDecodeError, TOMLKitError, RecursionError) as error:
         raise UsageError(f"it is no TOML: {plain(str(error), 200)}", "mend it first") from error
     made = tomllib.loads(group)[_TABLE][GROUP]
+    if "\r\n" in text:
+        group = group.replace("\n", "\r\n")
     groups = before.get(_TABLE, {})
     if not isinstance(groups, dict):
         raise UsageError(f"its {_TABLE} is no table", "PEP 735 tells what it is to be")
@@ -56,10 +58,9 @@ def put(text: str, group: str, companions: Collection[str] = ()) -> str:
         raise UsageError(f"it has the group {GROUP} twice: {', '.join(keys)}", "keep one of them")
     key = keys[0] if keys else GROUP
     _refuse_theirs(groups.get(key, []), made, companions)
-    if groups.get(key) == made and _comments(text, group):
-        return text
     if _TABLE not in before:
-        changed = f"{text.rstrip()}\n\n{group}" if text.strip() else group
+        end = "\r\n" if "\r\n" in text else "\n"
+        changed = f"{text.rstrip()}{end}{end}{group}" if text.strip() else group
     else:
         document[_TABLE][key] = tomlkit.parse(group)[_TABLE][GROUP]
         changed = tomlkit.dumps(document)
@@ -84,14 +85,12 @@ def diff(before: str, after: str, name: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _comments(text: str, group: str) -> bool:
-    """Whether the group stands in the text as it would be written, comments and all."""
-    return group.partition("\n")[2] in text
-
-
 def _refuse_theirs(entries: Any, made: list[str], companions: Collection[str]) -> None:  # noqa: ANN401
-    """Raise where a group of that name has entries that no pins put there."""
-    hint = f'give it another name; one of yours may hold {{ include-group = "{GROUP}" }} and more'
+    """Raise where a group of that name has entries that would be lost."""
+    hint = (
+        f"ask for it --with the others, or move it to a group of yours, which may hold "
+        f'{{ include-group = "{GROUP}" }} too'
+    )
     if not isinstance(entries, list):
         raise UsageError(f"its group {GROUP} is no list", hint)
     ours = {*releases.FRAMEWORKS, *releases.PLUGINS, *(item.requirement.name for item in load_repairs())}
@@ -103,4 +102,4 @@ def _refuse_theirs(entries: Any, made: list[str], companions: Collection[str]) -
             name = ""
         if name not in ours:
             shown = plain(str(entry), 80)
-            raise UsageError(f"its group {GROUP} has {shown!r}, which no pins put there", hint)
+            raise UsageError(f"its group {GROUP} has {shown!r}, which these pins do not have", hint)
