@@ -34,7 +34,7 @@ CHECK = "python -m metalmatrix check --python .venv/bin/python"
 KNOWN = {
     "proven": "the checks ran on a Mac, and all of them passed",
     "reported": "somebody reports that it works; the checks have not proven it on a Mac yet",
-    "predicted": "it installs and nothing is known against it; nobody is known to have run it on a Mac",
+    "predicted": "it installs and nothing is known against it; no run on a Mac proves it yet",
     "degraded": "it runs, but something is wrong or slow",
 }
 """How well a set is known, the best first, each word with what it means."""
@@ -85,8 +85,9 @@ def known(report: CellReport) -> str:
 def ordered(reports: Iterable[CellReport], *, degraded: bool = False) -> list[CellReport]:
     """Those of the cells that may be handed out, the best first.
 
-    Proven before predicted, with a plugin before without, what somebody reports to work before what nobody
-    has tried, final releases before others, fewer failing neighbours, then the newest.
+    What is degraded last; with a plugin before without, so that a proof for the CPU hides no GPU; proven
+    before predicted, and what somebody reports to work between the two; final releases before others,
+    fewer failing neighbours, then the newest.
 
     Args:
         reports: The cells that are asked about.
@@ -99,9 +100,9 @@ def ordered(reports: Iterable[CellReport], *, degraded: bool = False) -> list[Ce
     def key(item: CellReport) -> tuple[object, ...]:
         # Whoever wants no plugin says so; whoever names none wants the GPU.
         return (
-            words.index(item.verdict.word),
+            item.verdict.word == "degraded",
             item.cell.plugin == NO_PLUGIN,
-            known(item) == "predicted",
+            list(KNOWN).index(known(item)),
             Version(item.cell.framework).is_prerelease,
             item.rank,
         )
