@@ -27,7 +27,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 
 def commands(program: str) -> list[str]:
-    """The command lines of a program in the documents' code blocks, without what explains them."""
+    """The command lines of a program in the documents' code blocks, without what explains or redirects them."""
     blocks = [
         block
         for path in DOCUMENTS
@@ -35,7 +35,7 @@ def commands(program: str) -> list[str]:
     ]
     lines = [part for block in blocks for line in block.splitlines() for part in line.split(" && ")]
     found = (re.sub(r"^python3 -m ", "", line) for line in lines)
-    return sorted({re.split(r"\s{3,}", line)[0] for line in found if line.startswith(f"{program} ")})
+    return sorted({re.split(r"\s{3,}|\s>\s", line)[0] for line in found if line.startswith(f"{program} ")})
 
 
 @pytest.mark.parametrize("command", commands("nox"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.asking import install
 from metalmatrix.asking.commands import meant
+from metalmatrix.asking.loose import COMMAND
 from metalmatrix.cells import history
 from metalmatrix.cells.cell import NO_PLUGIN
 from metalmatrix.errors import IndexUnreachableError, UsageError
@@ -60,7 +61,10 @@ def pins(options: argparse.Namespace) -> int:
         macos=options.macos,
         chip=options.chip,
     )
-    query, _, explainer = meant(options.cells)
+    try:
+        query, _, explainer = meant(options.cells)
+    except UsageError as error:
+        raise UsageError(error.what, error.hint.replace(COMMAND, "nox -s pins --")) from error
     for note in filter(None, [*query.notes, machine.assumed]):
         tell(note)
 
@@ -247,4 +251,4 @@ def _write(made: PinSet, path: Path) -> None:
     sys.stdout.write(pyproject.diff(before, after, path.name))
     sys.stdout.flush()
     write_atomic(path.resolve(), after)
-    tell(f"written to {path}")
+    tell(f"written to {path.resolve()}")  # nox works in the folder of its noxfile, wherever it was called

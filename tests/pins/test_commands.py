@@ -180,7 +180,7 @@ class TestAgain:
         (("--format", "conda", "--json"), "leave --json"),
         (("--all", "--with", "keras-hub"), "leave --all out"),
         (("3.11", "--python", "3.12"), "--all"),
-        (("2.71",), "2.17"),
+        (("3.11", "2.71"), "type: nox -s pins -- 3.11 2.17"),
     ],
 )
 def test_nonsense_is_refused_with_what_to_type(

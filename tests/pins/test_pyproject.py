@@ -135,7 +135,7 @@ class TestWriting:
         assert cli.main([*self.COMMAND]) == 0
         out, err = capsys.readouterr()
         assert out.startswith("--- pyproject.toml (before)\n+++ pyproject.toml (after)\n")
-        assert "written to pyproject.toml" in err
+        assert f"written to {tmp_path / 'pyproject.toml'}" in err
         written = (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
         assert all(
             line in written for line in out.splitlines()[3:] if line.startswith("+") for line in [line[1:]]
