@@ -27,7 +27,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 
 def commands(program: str) -> list[str]:
-    """The command lines of a program in the documents' code blocks, without what explains or redirects them."""
+    """The command lines of a program in the documents' code blocks, without explanation and redirection."""
     blocks = [
         block
         for path in DOCUMENTS

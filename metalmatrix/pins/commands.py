@@ -56,7 +56,7 @@ def pins(options: argparse.Namespace) -> int:
     wanted = companions.parse(options.companions)
     machine = machine_of(
         this_host(),
-        ".".join(map(str, sys.version_info[:2])),
+        running_python(),
         python=options.python,
         macos=options.macos,
         chip=options.chip,
@@ -89,6 +89,11 @@ def pins(options: argparse.Namespace) -> int:
     tell(f"{made.report.cell.id} is {known(made.report)}: {KNOWN[known(made.report)]}")
     _hand_out(made, machine, options)
     return 0
+
+
+def running_python() -> str:
+    """The minor version of the Python that runs this."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _refuse_nonsense(options: argparse.Namespace) -> None:
@@ -166,16 +171,16 @@ def _made(
         explainer.as_of,
         companions=tuple(item.name for item in wanted),
         said=tuple(filter(None, [found.bare, *said, machine.of_chip(report)])),
-        again=_again(cell, options, wide=wide and options.format == "pyproject"),
+        again=_again(cell, wanted, options, wide=wide and options.format == "pyproject"),
         pythons=pythons_alike(report, found.good, asked_for) if wide else (),
     )
 
 
-def _again(cell: Cell, options: argparse.Namespace, *, wide: bool) -> str:
+def _again(cell: Cell, wanted: Sequence[Requirement], options: argparse.Namespace, *, wide: bool) -> str:
     """What to type to have the same again; *wide* where it is for any Python."""
     words = cell.id.split("-", 1)[1].split("-", 1) if wide else [cell.id]
-    for companion in options.companions:
-        words += ["--with", companion]
+    for companion in wanted:
+        words += ["--with", str(companion)]
     words += ["--allow-degraded"] if options.allow_degraded else []
     words += ["--format", options.format] if options.format not in {None, "requirements"} else []
     words += ["--wheels", options.wheels] if options.wheels else []

@@ -154,6 +154,8 @@ def _macos(text: str, *, named: bool) -> tuple[int, int] | None:
         return None
     found = int(match[1]), int(match[2] or 0)
     if found < FIRST_MACOS:
+        if not named:
+            return None
         first = _text(FIRST_MACOS)
         raise UsageError(
             f"macOS {_text(found)} does not run on Apple silicon: {first} is the first", f"--macos {first}"

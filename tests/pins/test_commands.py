@@ -41,7 +41,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def mac(monkeypatch: pytest.MonkeyPatch) -> None:
     """An M2 with macOS 15.2, where Python 3.12 runs."""
     monkeypatch.setattr("metalmatrix.pins.commands.this_host", lambda: MAC)
-    monkeypatch.setattr("metalmatrix.pins.commands.sys.version_info", (3, 12, 4))
+    monkeypatch.setattr("metalmatrix.pins.commands.running_python", lambda: "3.12")
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple[str, str]:

@@ -65,11 +65,12 @@ class TestWhatIsMeant:
         assert meant(replace(intel, translated=True)).macos == (15, 2)
 
     def test_a_mac_that_does_not_tell_its_macos(self) -> None:
-        """What it does not tell is assumed, and said so."""
-        found = meant(replace(MAC, os_version=""))
-        assert found.macos == (13, 0)
-        assert "this Mac does not tell it" in found.assumed
-        assert "--python" not in found.assumed
+        """What it does not tell is assumed, and said so; macOS can call itself 10.16 for old programs."""
+        for told in ("", "10.16", "x"):
+            found = meant(replace(MAC, os_version=told))
+            assert found.macos == (13, 0)
+            assert "this Mac does not tell it" in found.assumed
+            assert "--python" not in found.assumed
 
     def test_a_virtual_mac_has_the_chip_it_names(self) -> None:
         """``Apple M1 (Virtual)`` is an M1; a name that is none means any."""
