@@ -42,6 +42,17 @@ class Choice:
     note: str = ""
     bare: str = ""
 
+    @property
+    def like_the_best(self) -> tuple[CellReport, ...]:
+        """Those of the best one's Python, with a plugin if it has one: who wants the GPU wants it still."""
+        best = self.good[0].cell
+        return tuple(
+            item
+            for item in self.good
+            if item.cell.python == best.python
+            and (item.cell.plugin == NO_PLUGIN) == (best.plugin == NO_PLUGIN)
+        )
+
 
 def choice(
     cells: Sequence[Cell],
@@ -74,15 +85,19 @@ def choice(
             f"no cell that is meant is of Python {machine.python}", "nox -s pins -- --all lists what there is"
         )
     any_python = not machine.python and {cell.python for cell in meant} == set(pythons)
+
+    def look(some: Sequence[Cell]) -> list[CellReport]:
+        return [machine.seen(report) for report in reports_of(some)]
+
     no_gpu = all(cell.plugin == NO_PLUGIN for cell in meant)
     note = bare = ""
     own = [cell for cell in meant if cell.python == machine.running]
     if any_python and machine.running and not every:
-        good = _fitting(reports_of(own), machine, degraded=degraded)
+        good = _fitting(look(own), machine, degraded=degraded)
         if good and (no_gpu or good[0].cell.plugin != NO_PLUGIN):
             return Choice(tuple(good), len(own), any_python)
         note = f"Python {machine.running} runs here and has no good set with a plugin: uv brings another"
-    reports = [machine.seen(report) for report in reports_of(meant)]
+    reports = look(meant)
     good = _fitting(reports, machine, degraded=degraded)
     if not good:
         choose(reports, degraded=degraded)  # raises, unless it is the macOS that stands in the way
@@ -100,8 +115,7 @@ def choice(
 
 
 def _fitting(reports: Sequence[CellReport], machine: Machine, *, degraded: bool) -> list[CellReport]:
-    seen = (machine.seen(report) for report in reports)
-    return ordered((report for report in seen if machine.has_macos_for(report)), degraded=degraded)
+    return ordered((report for report in reports if machine.has_macos_for(report)), degraded=degraded)
 
 
 def pythons_alike(

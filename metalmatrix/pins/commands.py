@@ -14,7 +14,6 @@ from metalmatrix.asking import install
 from metalmatrix.asking.commands import meant
 from metalmatrix.asking.loose import COMMAND
 from metalmatrix.cells import history
-from metalmatrix.cells.cell import NO_PLUGIN
 from metalmatrix.errors import IndexUnreachableError, UsageError
 from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.output import print_json, tell
@@ -123,31 +122,11 @@ def _made(
     report, lock = found.good[0], explainer.lock(found.good[0].cell)
     said: tuple[str, ...] = ()
     if wanted:
-        resolver = Resolver(dt.date.fromisoformat(explainer.as_of))
-
-        def ask(about: str, questions: Sequence[Question]) -> list[Answer]:
-            tell(f"asking the resolver for {about}")
-            answers = resolver.ask_all(questions, tell)
-            if resolver.unreachable:
-                raise IndexUnreachableError(
-                    resolver.unreachable, "the same command again, once the index can be reached"
-                )
-            for answer in answers:
-                if answer.outcome == "unknown":
-                    raise UsageError(answer.message, "nox -s pins without --with asks nothing")
-            return answers
-
-        bare = report.cell.plugin == NO_PLUGIN  # who wants the GPU is not helped by a set without
-        same_python = [
-            item
-            for item in found.good
-            if item.cell.python == report.cell.python and (item.cell.plugin == NO_PLUGIN) == bare
-        ]
         match = companions.search(
-            same_python,
+            found.like_the_best,
             wanted,
             dt.date.fromisoformat(explainer.as_of),
-            ask,
+            _asking(explainer.as_of),
             own_lock=explainer.lock,
             fits=machine.has_macos,
         )
@@ -176,11 +155,31 @@ def _made(
     )
 
 
+def _asking(as_of: str) -> companions.Ask:
+    """Asks the resolver, with progress; whatever it leaves open is an error, and no answer."""
+    resolver = Resolver(dt.date.fromisoformat(as_of))
+
+    def ask(about: str, questions: Sequence[Question]) -> list[Answer]:
+        tell(f"asking the resolver for {about}")
+        answers = resolver.ask_all(questions, tell)
+        if resolver.unreachable:
+            hint = "the same command again, once the index can be reached"
+            raise IndexUnreachableError(resolver.unreachable, hint)
+        for answer in answers:
+            if answer.outcome == "unknown":
+                raise UsageError(answer.message, "nox -s pins without --with asks nothing")
+        return answers
+
+    return ask
+
+
 def _again(cell: Cell, wanted: Sequence[Requirement], options: argparse.Namespace, *, wide: bool) -> str:
     """What to type to have the same again; *wide* where it is for any Python."""
     words = cell.id.split("-", 1)[1].split("-", 1) if wide else [cell.id]
     for companion in wanted:
         words += ["--with", str(companion)]
+    words += ["--macos", options.macos] if options.macos is not None else []
+    words += ["--chip", options.chip] if options.chip is not None else []
     words += ["--allow-degraded"] if options.allow_degraded else []
     words += ["--format", options.format] if options.format not in {None, "requirements"} else []
     words += ["--wheels", options.wheels] if options.wheels else []

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from metalmatrix.resolving.question import Answer
     from metalmatrix.verdicts.report import CellReport
 
-    Ask = Callable[[str, Sequence[Question]], Sequence[Answer]]
+    Ask = Callable[[str, Sequence[Question]], Sequence[Answer]]  # what it is about, and the questions
 
 MOST, LONGEST = 20, 100
 """Companions, and characters of one."""

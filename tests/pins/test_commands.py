@@ -153,7 +153,7 @@ class TestList:
         assert made["cell"] == "py3.11-tf2.17.0-metal1.1.0"
         assert Lock.from_json(made["packages"]).versions["tensorflow"] == "2.17.0"
         assert made["for"]["chip"] == "m2"
-        assert made["again"] == "nox -s pins -- py3.11-tf2.17.0-metal1.1.0"
+        assert made["again"] == "nox -s pins -- py3.11-tf2.17.0-metal1.1.0 --chip m2"
 
 
 class TestAgain:
@@ -162,7 +162,7 @@ class TestAgain:
         self, form: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Typed as it stands there, on the same day."""
-        out, _ = run(capsys, *WORDS, "--format", form)
+        out, _ = run(capsys, *WORDS, "--format", form, "--macos", "14", "--chip", "m2 max")
         found = re.search(r"# to make this again: nox -s pins -- (.*)", out)
         assert found
         assert run(capsys, *shlex.split(found[1]))[0] == out
