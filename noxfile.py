@@ -126,6 +126,7 @@ PEOPLE = {
     "explain": "Say all that is known of cells, and what to install: -- 3.11 2.18 1.1.0, or ids [--json].",
     "check": "Run checks alone in a kept environment: -- --cell ID --only CHECK, or -- --python PATH.",
     "pins": "Print the best known-good pins, for this Mac or -- --python 3.11 --macos 13; -- --help.",
+    "diff": "Say what has changed between two tables and why, and stop on a surprise: -- OLD [NEW].",
     "static": "Give every published combination its verdict, offline: -- --as-of 2026-10-01 --json.",
     "when": "Say since when a plain install is broken, and by what: -- py3.11-tf2.14.0-nometal.",
     "repair": "Find the bounds that mend a cell: -- py3.11-tf2.14.0-nometal --force; or -- --check.",

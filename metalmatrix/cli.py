@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import metalmatrix
 from metalmatrix.asking import arguments as asking
+from metalmatrix.diff import arguments as diff
 from metalmatrix.errors import MetalmatrixError, ToolMissingError, told
 from metalmatrix.pins import arguments as pins
 from metalmatrix.published import arguments as published
@@ -26,7 +27,7 @@ from metalmatrix.table import arguments as table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WITH_COMMANDS = (running, table, asking, pins, searching, reported, published)
+WITH_COMMANDS = (running, table, asking, pins, diff, searching, reported, published)
 """In the order in which `--help` lists them."""
 
 CODES = """\

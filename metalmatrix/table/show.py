@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from metalmatrix.reported.about import KerasOf
     from metalmatrix.reported.neighbours import Reported
     from metalmatrix.reported.score import Score
+    from metalmatrix.running.results import Store
     from metalmatrix.verdicts.evidence import Evidence
     from metalmatrix.verdicts.report import Report
 
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 NOT_RUN = "no run has it yet: `nox -s matrix`"
 
 
-def current_report(cell: Cell | None = None) -> Report:
-    """The report of what is stored now, of the whole matrix or of one cell."""
-    store, matrix = default_results(), load()
+def current_report(cell: Cell | None = None, store: Store | None = None) -> Report:
+    """The report of what is stored now, here or in *store*, of the whole matrix or of one cell."""
+    store, matrix = store or default_results(), load()
     only = None
     if cell is not None:
         # Only cells of the same Python and framework can share an environment, and so a run.
