@@ -17,6 +17,7 @@ import metalmatrix
 from metalmatrix.asking import arguments as asking
 from metalmatrix.diff import arguments as diff
 from metalmatrix.errors import MetalmatrixError, ToolMissingError, told
+from metalmatrix.macs import arguments as macs
 from metalmatrix.pins import arguments as pins
 from metalmatrix.published import arguments as published
 from metalmatrix.reported import arguments as reported
@@ -27,7 +28,7 @@ from metalmatrix.table import arguments as table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WITH_COMMANDS = (running, table, asking, pins, diff, searching, reported, published)
+WITH_COMMANDS = (running, table, asking, pins, diff, macs, searching, reported, published)
 """In the order in which `--help` lists them."""
 
 CODES = """\

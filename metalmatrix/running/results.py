@@ -117,11 +117,23 @@ class Store:
         ]
         return Results(host, records, tuple(problems), tuple(missing), self._machine(host))
 
-    def _machine(self, host: str) -> Host | None:
-        """The recorded facts of a host."""
+    def facts(self, host: str) -> Host | None:
+        """The recorded facts of a host; None where there are none.
+
+        Raises:
+            ResultError: They cannot be read.
+        """
         try:
             return Host.from_json(json.loads(read_bounded(self._path(host, "host.json"))))
-        except (OSError, ValueError, RecursionError, ResultError):
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            raise ResultError(f"{host}/host.json cannot be read: {str(error)[:200]}") from error
+
+    def _machine(self, host: str) -> Host | None:
+        try:
+            return self.facts(host)
+        except ResultError:
             return None
 
     def read(self, host: str, cell: str) -> Record | None:
@@ -141,14 +153,19 @@ class Store:
             raise ResultError(f"it is about {record.cell}")
         return record
 
-    def write(self, host: Host, record: Record) -> None:
-        """Keep a record, and the facts of its host; `ResultError` for one that could not be read again."""
+    def write(self, host: Host, record: Record, folder: str = "") -> None:
+        """Keep a record, and the facts of its host, in its folder or in one of another name.
+
+        Raises:
+            ResultError: It could not be read again, or a newer metalmatrix wrote the one that is there.
+        """
         data = dump_record(record)
         parse_record(json.loads(json.dumps(data)))  # what cannot be read again is never written
-        facts = self._path(host.slug, "host.json")
+        folder = folder or host.slug
+        facts = self._path(folder, "host.json")
         if not facts.exists():
             write_atomic(facts, json.dumps(host.to_json(), indent=1, sort_keys=True) + "\n")
-        path = self._path(host.slug, f"{record.cell}.json")
+        path = self._path(folder, f"{record.cell}.json")
         if _schema_of(path) > SCHEMA:
             raise ResultError(f"{path.name} is written by a newer metalmatrix, and is left as it is", NEWER)
         write_atomic(
@@ -156,10 +173,11 @@ class Store:
             json.dumps(data, indent=1, ensure_ascii=False) + "\n",
         )
 
-    def write_lock(self, host: Host, lock: Lock) -> None:
+    def write_lock(self, host: Host, lock: Lock, folder: str = "") -> None:
         """Keep a lock under its digest, a package a line."""
-        path = self._path(host.slug, f"locks/{lock.digest}.json")
-        if self.lock(host.slug, lock.digest) is None:
+        folder = folder or host.slug
+        path = self._path(folder, f"locks/{lock.digest}.json")
+        if self.lock(folder, lock.digest) is None:
             lines = ",\n".join(json.dumps(package, sort_keys=True) for package in lock.to_json())
             write_atomic(path, f"[\n{lines}\n]\n")
 
@@ -182,10 +200,10 @@ class Store:
             pass
         return {}
 
-    def write_plan(self, host: Host, planned: Mapping[str, str]) -> None:
+    def write_plan(self, host: Host, planned: Mapping[str, str], folder: str = "") -> None:
         """Note what a run sets out to do, before it begins: what is missing afterwards shows."""
         text = json.dumps({"schema": SCHEMA, "planned": dict(planned)}, indent=1, sort_keys=True)
-        write_atomic(self._path(host.slug, "plan.json"), text + "\n")
+        write_atomic(self._path(folder or host.slug, "plan.json"), text + "\n")
 
     def _path(self, host: str, name: str) -> Path:
         if not _SLUG.fullmatch(host):

@@ -25,6 +25,7 @@ from metalmatrix.running.environment import Environment, InstallError, environme
 from metalmatrix.running.host import this_host
 from metalmatrix.running.interpreters import find_python, how_to_install
 from metalmatrix.running.plan import Options, Planned, Planner, dump_plan, load_planned, now
+from metalmatrix.running.private import own_words
 from metalmatrix.running.record import PARTIAL, Record, Run
 from metalmatrix.running.results import Store
 from metalmatrix.running.run_name import plan_path
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from metalmatrix.cells.matrix import Matrix
     from metalmatrix.running.conditions import Conditions
     from metalmatrix.running.host import Host
+    from metalmatrix.running.private import Private
     from metalmatrix.running.supervise import CheckResult
     from metalmatrix.verdicts.evidence import Which
 
@@ -76,6 +78,11 @@ class Runner:
     def moment(self) -> Conditions | None:
         """What a run would be made under, as this process began; None where there is no GPU to vote on."""
         return self.conditions(None)
+
+    @cached_property
+    def private(self) -> Private:
+        """What is nobody's business of what the checks saw."""
+        return own_words()
 
     def conditions(self, python: Path | None) -> Conditions | None:
         """What a run by *python* would be made under now."""
@@ -137,8 +144,12 @@ class Runner:
         if planned.run:
             record = self._run(cell, planned, record)
         record = replace(record, date=now(), inputs=planned.record.inputs)
-        self.store.write(self.host, record)
+        self._keep(record)
         return record
+
+    def _keep(self, record: Record) -> None:
+        """Write a record, without what is private."""
+        self.store.write(self.host, self.private.record(record))
 
     def _run(self, cell: Cell, planned: Planned, record: Record) -> Record:
         """Run the checks of the sets that are this cell's to run, in one environment, changed in place."""
@@ -186,7 +197,7 @@ class Runner:
                 for reason in may_not_vote(self.host, run):
                     self.tell(f"{which}: recorded, not counted: {reason.sentence}")
                 record = replace(record, sets={**record.sets, which: replace(record.sets[which], run=run)})
-                self.store.write(self.host, record)
+                self._keep(record)
         return record
 
     def _checks(

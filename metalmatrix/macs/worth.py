@@ -1,0 +1,75 @@
+"""What a Mac should run first: the order in which its runs would tell others most; pure.
+
+1. *likely* cells that no Mac has run: `pins` hands them out on a prediction, and a run settles it
+2. what one report speaks against, or of which nobody knows whether it loads: a run says which it is
+3. cells that ran on other Macs, and not on this chip and macOS
+4. cells that are foreseen to fail: a run holds the prediction against a Mac
+
+Within each, one Python of every framework and plugin comes before the next Python of any: another Python
+has the same libraries, so it tells least that is new.  Then it is the order in which `pins` chooses: with
+a plugin before without, fewer failing neighbours, the newest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metalmatrix.cells.cell import NO_PLUGIN
+from metalmatrix.published.compiled import sdist_of
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from metalmatrix.verdicts.report import CellReport
+
+WHY = (
+    "handed out on a prediction, and no Mac has run it",
+    "nobody knows, or one report speaks against it",
+    "ran on other Macs, and not on this chip and macOS",
+    "foreseen to fail, and no Mac has tried",
+)
+"""What each tier is, in the order of their worth."""
+
+
+def tier(report: CellReport) -> int | None:
+    """Which of `WHY` a cell is of; None where there is nothing to run on a Mac."""
+    word = report.verdict.word
+    if word == "not-installable" or sdist_of(report.cell) is not None:
+        return None
+    if word == "unknown" and report.verdict.stage == "resolve":
+        return None
+    ran = any(_counts(item.kind, item.set, item.outcome, item.uncounted) for item in report.evidence)
+    if ran:
+        return 2
+    return {"likely": 0, "degraded": 1, "unknown": 1}.get(word, 3)
+
+
+def _counts(kind: str, which: str, outcome: str, uncounted: str) -> bool:
+    return kind == "ran" and which == "pinned" and outcome in {"ok", "fails"} and not uncounted
+
+
+def worth(reports: Iterable[CellReport], alike: Container[str]) -> list[tuple[str, CellReport]]:
+    """The cells that have no run that counts on a machine alike, the most telling first, each with why.
+
+    Args:
+        reports: All cells.
+        alike: The hosts of this chip and this macOS.
+    """
+    missing: list[tuple[int, CellReport]] = []
+    for report in reports:
+        seen = any(
+            _counts(item.kind, item.set, item.outcome, item.uncounted) and item.source in alike
+            for item in report.evidence
+        )
+        rank = tier(report)
+        if rank is not None and not seen:
+            missing.append((rank, report))
+    missing.sort(key=lambda item: item[1].cell.sort_key, reverse=True)
+    missing.sort(key=lambda item: (item[0], item[1].cell.plugin == NO_PLUGIN, item[1].rank))
+    turns: dict[tuple[str, str], int] = {}
+    ordered = []
+    for place, (rank, report) in enumerate(missing):
+        pair = (report.cell.framework, report.cell.plugin_name)
+        turns[pair] = turns.get(pair, -1) + 1
+        ordered.append((rank, turns[pair], place, report))
+    return [(WHY[rank], report) for rank, _, _, report in sorted(ordered, key=lambda item: item[:3])]
