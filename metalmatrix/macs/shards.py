@@ -7,6 +7,7 @@ on which cells were selected, all of a framework.  The same cells and times give
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def split(seconds: Mapping[Cell, float], of: int, per: Per, *, mac: bool) -> tup
     for cell in seconds:
         alone = mac or per != "framework"
         groups.setdefault((cell.framework, cell.python) if alone else (cell.framework,), []).append(cell)
-    weights = {key: sum(seconds[cell] for cell in group) for key, group in groups.items()}
+    weights = {key: math.fsum(seconds[cell] for cell in group) for key, group in groups.items()}
     shards: list[list[Cell]] = [[] for _ in range(of)]
     loads = [0.0] * of
     for key in sorted(groups, key=lambda key: (-weights[key], -len(groups[key]), key)):

@@ -48,7 +48,10 @@ _FORMS = (
     (re.compile(r"\bAKIA[0-9A-Z]{16}\b"), "<secret>"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), "<secret>"),
     (re.compile(r"(?i)\b(bearer|authorization:\s*\w+)\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 <secret>"),
-    (re.compile(r"(?i)\b(serial(?:[ _-]?number)?\W{1,4})[A-Z0-9]{8,17}\b"), r"\1<serial>"),
+    (
+        re.compile(r"\b((?i:serial(?:[ _-]?number)?(?: \(\w+\))?)\W{1,4})(?=[A-Z0-9]*[0-9])[A-Z0-9]{8,17}\b"),
+        r"\1<serial>",
+    ),
     (re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b"), "<uuid>"),
     (re.compile(r"\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b"), "<address>"),
     (re.compile(r"(?:/private)?/var/folders/[A-Za-z0-9_+]{2}/[A-Za-z0-9_+]+"), "<tmp>"),

@@ -144,12 +144,13 @@ class Runner:
         if planned.run:
             record = self._run(cell, planned, record)
         record = replace(record, date=now(), inputs=planned.record.inputs)
-        self._keep(record)
-        return record
+        return self._keep(record)
 
-    def _keep(self, record: Record) -> None:
-        """Write a record, without what is private."""
-        self.store.write(self.host, self.private.record(record))
+    def _keep(self, record: Record) -> Record:
+        """Write a record, without what is private; the one that was written."""
+        record = self.private.record(record)
+        self.store.write(self.host, record)
+        return record
 
     def _run(self, cell: Cell, planned: Planned, record: Record) -> Record:
         """Run the checks of the sets that are this cell's to run, in one environment, changed in place."""
@@ -197,7 +198,7 @@ class Runner:
                 for reason in may_not_vote(self.host, run):
                     self.tell(f"{which}: recorded, not counted: {reason.sentence}")
                 record = replace(record, sets={**record.sets, which: replace(record.sets[which], run=run)})
-                self._keep(record)
+                record = self._keep(record)
         return record
 
     def _checks(

@@ -119,6 +119,51 @@ def test_what_a_run_was_made_under_is_recorded_and_told(tmp_path: Path) -> None:
     assert again.conditions == QUIET
 
 
+@pytest.mark.parametrize("word", ["user", "host", "secret", "home"])
+def test_what_is_private_does_not_reach_the_disk(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment that prints and raises all it can learn of who runs it leaves no file with it."""
+    own = {
+        "user": "getpass.getuser()",
+        "host": "socket.gethostname()",
+        "secret": "os.environ['MY_API_TOKEN']",
+        "home": "os.environ['HOME'] + '/x'",
+    }
+    values = {
+        "user": "quentin",
+        "host": "quentins-mac.local",
+        "secret": "tr0ub4dor&3xyz",
+        "home": "/srv/quentin",
+    }
+    code = f"import getpass, os, socket\nsocket.gethostname = lambda: {values['host']!r}\n"
+    code += f"print({own[word]}, flush=True)\nraise ImportError('I know ' + {own[word]} + ' now')\n"
+    wheels = [SIX, FakeWheel("setuptools", "81.0.0")]
+    wheels += [
+        FakeWheel("tensorflow-macos", "2.15.0", requires=("six",), files={"tensorflow/__init__.py": code})
+    ]
+    for name, value in {
+        "LOGNAME": values["user"],
+        "MY_API_TOKEN": values["secret"],
+        "HOME": values["home"],
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("metalmatrix.running.private.socket.gethostname", lambda: values["host"])
+    with FakeIndex(wheels) as index:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.setenv("METALMATRIX_RUN", tmp_path.name)
+        run = runner(tmp_path, Options())
+        cell = run.matrix.cell(f"py{HERE}-tf2.15.0-nometal")
+        record = run.cell(cell, run.plan(lambda: [cell]))
+    made = record.sets["pinned"].run
+    assert made is not None
+    assert any("I know " in check.message and " now" in check.message for check in made.checks)
+    written = [path.read_text(encoding="utf-8") for path in (tmp_path / "results").rglob("*.json")]
+    assert not [text for text in written if values[word] in text or "quentin" in text]
+
+
 @pytest.mark.usefixtures("index")
 def test_a_mac_runs_the_plain_set_when_asked(tmp_path: Path) -> None:
     """With --plain it is the other set that is installed and run."""
