@@ -20,14 +20,17 @@ def add_to(add: Add) -> None:
         "Split the cells that nox lists among machines, evenly by the time they are expected to take.",
         """\
   python -m metalmatrix shards cells.json --runners macos-15 --minutes 45
-  python -m metalmatrix shards cells.json --runners macos-15 macos-26 --macs 'self-hosted,macOS,ARM64,m2'
+  python -m metalmatrix shards cells.json --runners macos-26 'self-hosted,macOS,ARM64,m2 ubuntu-24.04'
   python -m metalmatrix shards - --shard 1/4                the sessions of the first of four, one a line
 The list is what `nox -s matrix --list --json` prints; - reads it from standard input.""",
     )
     shards.add_argument("cells", metavar="LIST", help="the sessions, as nox lists them with --json")
-    shards.add_argument("--runners", nargs="+", default=[], metavar="LABELS", help="one job matrix for these")
     shards.add_argument(
-        "--macs", default="", metavar="TEXT", help="more runners, blanks between them; may be empty"
+        "--runners",
+        nargs="+",
+        default=[],
+        metavar="LABELS",
+        help="print a matrix of jobs for these kinds of machine, blanks between them",
     )
     shards.add_argument(
         "--minutes", type=_minutes, default=45.0, help="what each job is to take at most (45)"

@@ -61,7 +61,7 @@ def shards(options: argparse.Namespace) -> int:
         sys.stdout.write("".join(f"{splitting.session(cell)}\n" for cell in part))
         return 0
     found = []
-    for text in [*options.runners, *options.macs.split()]:
+    for text in " ".join(options.runners).split():
         runner = splitting.Runner.parse(text)
         times = seconds(mac=runner.is_mac)
         of = splitting.how_many(times, options.minutes, per, mac=runner.is_mac)

@@ -13,6 +13,8 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import Version
+
 from metalmatrix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,6 +147,7 @@ def jobs(
         {
             "name": f"{runner.name}-{number}-of-{len(full)}",
             "labels": list(runner.labels),
+            "pythons": " ".join(sorted({cell.python for cell in shard}, key=Version)),
             "sessions": " ".join(map(session, shard)),
             "cells": len(shard),
             "minutes": round(sum(seconds[cell] for cell in shard) / 60),

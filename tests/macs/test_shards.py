@@ -30,6 +30,7 @@ from metalmatrix.running.record import SetRecord
 from metalmatrix.running.results import Results
 from tests.samples import LINUX, MAC, PASSED, ok, record, run
 
+MACS = "self-hosted,macOS,ARM64,m2 self-hosted,macOS,ARM64,m4"
 CELLS = matrix_file.load().cells
 SOME = st.lists(st.sampled_from(CELLS), unique=True, min_size=1, max_size=60)
 
@@ -164,6 +165,7 @@ class TestRunners:
         assert job == {
             "name": "macos-15-1-of-1",
             "labels": ["macos-15"],
+            "pythons": "3.11",
             "sessions": "matrix(py3.11-tf2.17.1-nometal)",
             "cells": 1,
             "minutes": 2,
@@ -184,8 +186,7 @@ class TestCommand:
         self, listed: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """JSON for a job matrix; its names are distinct, since files are named by them."""
-        macs = ["--macs", "self-hosted,macOS,ARM64,m2 self-hosted,macOS,ARM64,m4"]
-        assert cli.main(["shards", listed, "--runners", "macos-15", "ubuntu-24.04", *macs]) == 0
+        assert cli.main(["shards", listed, "--runners", "macos-15 ubuntu-24.04", MACS]) == 0
         found = json.loads(capsys.readouterr().out)["include"]
         assert len({job["name"] for job in found}) == len(found)
         assert {job["labels"][-1] for job in found} == {"macos-15", "ubuntu-24.04", "m2", "m4"}
@@ -219,5 +220,5 @@ class TestCommand:
 
     def test_no_machine_is_no_answer(self, listed: str, capsys: pytest.CaptureFixture[str]) -> None:
         """An empty job matrix is an error of the CI system that nobody understands."""
-        assert cli.main(["shards", listed, "--macs", " "]) == 2
+        assert cli.main(["shards", listed, "--runners", " "]) == 2
         assert "no machine" in capsys.readouterr().err
