@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from metalmatrix.cells.cell import Cell
 from metalmatrix.cli import main, parser
@@ -53,6 +54,45 @@ def test_each_nox_command_of_the_documents_selects_sessions(command: str) -> Non
         timeout=60,
     )
     assert json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("command", [line for line in commands("nox") if " -- " in line])
+def test_what_stands_behind_the_dashes_is_understood(command: str) -> None:
+    """Of a session that is a command of the program, the document's arguments are taken too."""
+    arguments = shlex.split(command)
+    name = arguments[arguments.index("-s") + 1]
+    if name in _subparsers() and name != "matrix":  # whose cells nox itself selects
+        given = arguments[arguments.index("--") + 1 :]
+        assert parser().parse_args([name, *given]).command == name
+
+
+CI_PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", CI_PAGE, re.DOTALL))
+def test_the_pipelines_of_the_ci_page_type_commands_that_exist(text: str) -> None:
+    """Each is YAML; each nox line names a session, with arguments that it takes; all four commands occur."""
+
+    def lines(value: object) -> list[str]:
+        if isinstance(value, dict):
+            scripts = [value[key] for key in ("script", "commands") if key in value]
+            return [line for script in scripts for line in script] + lines(list(value.values()))
+        return [line for item in value for line in lines(item)] if isinstance(value, list) else []
+
+    found = [line for line in lines(yaml.safe_load(text)) if " -m nox -s " in line]
+    seen = set()
+    for line in found:
+        command = re.split(r" > |; ", line.partition(" -m nox -s ")[2])[0].replace("$$", "$")
+        name, _, given = command.partition(" -- ")
+        if line.startswith("xargs"):
+            assert command == "< sessions.txt"
+            continue
+        seen.add(name.split()[0])
+        given = re.sub(r'"\$.*?"', lambda m: "1/4" if "/" in m[0] else "site", given)
+        assert parser().parse_args(
+            [name.split()[0], *([] if name.startswith("matrix") else shlex.split(given))]
+        )
+    assert seen == {"matrix", "shards", "merge", "table", "diff"}
 
 
 @pytest.mark.parametrize("command", commands("metalmatrix"))

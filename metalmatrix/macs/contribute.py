@@ -93,7 +93,7 @@ def run_within(
     tell: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[list[Cell], list[str]]:
-    """Run cells in their order; none begins that would, by what the others took, end too late.
+    """Run cells in their order, until Ctrl-C; none begins that, by what the others took, would end too late.
 
     Args:
         items: The cells.
@@ -120,6 +120,9 @@ def run_within(
         except ToolMissingError as error:
             failed.append(f"{item.cell.id}: {error.what}")
             continue
+        except KeyboardInterrupt:
+            tell("stopped; what is finished is kept")
+            break
         ran.append(item.cell)
     return ran, failed
 

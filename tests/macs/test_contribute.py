@@ -65,6 +65,17 @@ class TestTime:
         assert ran == CELLS[1:]
         assert failed == [f"{CELLS[0].id}: no uv"]
 
+    def test_whoever_stops_it_keeps_what_is_finished(self) -> None:
+        """Ctrl-C ends the run, and not the answer of what to attach."""
+
+        class Stopped(FakeRunner):
+            def cell(self, cell: Cell, _: str) -> None:
+                if cell == CELLS[2]:
+                    raise KeyboardInterrupt
+                super().cell(cell, _)
+
+        assert Stopped(1.0).within(3600) == (CELLS[:2], [])
+
 
 class TestHost:
     def test_machines_are_alike_by_chip_and_macos(self, tmp_path: Path) -> None:

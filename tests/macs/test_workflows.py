@@ -6,12 +6,14 @@ import datetime as dt
 import json
 import re
 import shlex
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from metalmatrix.cli import parser
-from tests.clone import HERE, MATRIX, SIX, Clone, entries, framework
+from tests.clone import HERE, MATRIX, ROOT, SIX, Clone, entries, framework
 from tests.fake_index import FakeIndex, FakeWheel
 from tests.macs.workflow import WORKFLOWS, Here, filled, load, steps
 
@@ -164,6 +166,22 @@ def test_the_merge_of_two_shards_is_the_unsharded_table(github: Here, tmp_path: 
     assert any("SIGSEGV" in item["message"] for item in runs)
     assert any("another six" in item["message"] for item in runs)
     assert made["missing"] == []
+
+
+def test_gitlabs_pipeline_makes_the_same_table(github: Here) -> None:
+    """The scripts of docs/ci.md, word for word, on two machines that each work out their own shard."""
+    if "table-pinned" not in github.artifacts:
+        a_run(github, "pinned", 0.14)
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    data = yaml.safe_load(page.partition("## GitLab\n\n```yaml\n")[2].partition("```")[0])
+    join, shims = github.machine("gitlab-join")
+    for index in ("1", "2"):
+        clone, own = github.machine(f"gitlab-{index}")
+        script = [*data["run"]["script"], *data["run"]["after_script"]]
+        github.script(script, clone, own, CI_NODE_INDEX=index, CI_NODE_TOTAL="2")
+        shutil.move(clone.root / f"results-{index}", join.root)
+    github.script(data["pages"]["script"], join, shims)
+    assert table(join.root / "public") == table(github.artifacts["table-pinned"])
 
 
 def test_the_gate_lets_pass_what_nobody_expects_otherwise(github: Here) -> None:

@@ -2,8 +2,8 @@
 
 What GitHub does between them is done by hand: a checkout is a clone, artifacts are folders, an expression is
 looked up.  Whatever a workflow uses that is not known here is an error, so that no step is passed over.  The
-only thing made believe is what would be downloaded: `uvx nox` is the nox of this environment, and installs no
-Python.
+only thing made believe is what would be downloaded: `uvx nox` is the nox of this environment, and neither
+Pythons nor packages are installed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ _SHIMS = {
 [ "$1" = "nox[uv]" ] || exit 97
 shift
 exec "{sys.executable}" -m nox "$@"
+""",
+    "python3": f"""#!/bin/sh
+[ "$1 $2" = "-m pip" ] || exec "{sys.executable}" "$@"
 """,
     "uv": """#!/bin/sh
 [ "$1 $2" = "python install" ] && [ $# -gt 2 ] || exit 96
@@ -109,12 +112,7 @@ class Here:
             context: What its expressions can look up.
             fails: Whether a step is to end with an error.
         """
-        clone = Clone.make(self.folder / name, self.index, self.matrix)
-        shims = self.folder / name / "bin"
-        shims.mkdir()
-        for program, text in _SHIMS.items():
-            (shims / program).write_text(text, encoding="utf-8")
-            (shims / program).chmod(0o755)
+        clone, shims = self.machine(name)
         context = {**context, "steps": {}}
         failed = False
         for step in body["steps"]:
@@ -130,6 +128,28 @@ class Here:
         assert failed == fails
         outputs = {key: filled(value, context) for key, value in body.get("outputs", {}).items()}
         return {"outputs": outputs, "result": "success"}
+
+    def machine(self, name: str) -> tuple[Clone, Path]:
+        """A machine of that name with a fresh clone, and the folder with what is made believe on it."""
+        clone = Clone.make(self.folder / name, self.index, self.matrix)
+        shims = self.folder / name / "bin"
+        shims.mkdir()
+        for program, text in _SHIMS.items():
+            (shims / program).write_text(text, encoding="utf-8")
+            (shims / program).chmod(0o755)
+        return clone, shims
+
+    def script(self, lines: list[str], clone: Clone, shims: Path, **environment: str) -> None:
+        """Run the lines of a script, by a shell."""
+        path = f"{shims}{os.pathsep}{clone.env['PATH']}"
+        environment = {**clone.env, **environment, "PATH": path}
+        subprocess.run(
+            ["sh", "-e", "-c", "\n".join(lines)],  # noqa: S607 - as a CI runs it
+            cwd=clone.root,
+            env=environment,
+            check=True,
+            timeout=300,
+        )
 
     def _run(
         self, step: dict[str, Any], context: dict[str, Any], clone: Clone, shims: Path
