@@ -32,6 +32,8 @@ MAX_FILES = 20_000
 """Files in one folder of results: the whole history of cells is 7,000."""
 MAX_TWINS = 99
 _RECORD = re.compile(r"py3[^/]*\.json")
+_CELL = re.compile(r"py3\.[0-9]{1,2}-tf[0-9a-z.]{1,25}-[0-9a-z_.-]{1,90}")
+_DIGEST = re.compile(r"[0-9a-f]{16}")
 _TWIN = re.compile(r"(.+gb)-(?:[2-9]|[1-9][0-9])")
 
 
@@ -145,7 +147,8 @@ class _Joint:
         if len(names) > MAX_FILES:
             self.found.refused.append(f"{self.name}: it holds more than {MAX_FILES} results")
             return
-        planned = self.store.plan(self.path.resolve().name)
+        came = self.store.plan(self.path.resolve().name).items()
+        planned = {cell: made for cell, made in came if _CELL.fullmatch(cell) and _DIGEST.fullmatch(made)}
         plans: dict[str, dict[str, str]] = {}
         for name in names:
             try:

@@ -20,6 +20,7 @@ from metalmatrix.published.compiled import sdist_of
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
+    from metalmatrix.verdicts.evidence import Evidence
     from metalmatrix.verdicts.report import CellReport
 
 WHY = (
@@ -38,14 +39,15 @@ def tier(report: CellReport) -> int | None:
         return None
     if word == "unknown" and report.verdict.stage == "resolve":
         return None
-    ran = any(_counts(item.kind, item.set, item.outcome, item.uncounted) for item in report.evidence)
-    if ran:
+    if any(_counts(item) and not item.unseen for item in report.evidence):
         return 2
     return {"likely": 0, "degraded": 1, "unknown": 1}.get(word, 3)
 
 
-def _counts(kind: str, which: str, outcome: str, uncounted: str) -> bool:
-    return kind == "ran" and which == "pinned" and outcome in {"ok", "fails"} and not uncounted
+def _counts(item: Evidence) -> bool:
+    """Whether it is a run of the pinned set on a Mac, one that counts."""
+    ran = item.kind == "ran" and item.set == "pinned" and item.outcome in {"ok", "fails"}
+    return ran and not item.uncounted
 
 
 def worth(reports: Iterable[CellReport], alike: Container[str]) -> list[tuple[str, CellReport]]:
@@ -57,10 +59,7 @@ def worth(reports: Iterable[CellReport], alike: Container[str]) -> list[tuple[st
     """
     missing: list[tuple[int, CellReport]] = []
     for report in reports:
-        seen = any(
-            _counts(item.kind, item.set, item.outcome, item.uncounted) and item.source in alike
-            for item in report.evidence
-        )
+        seen = any(_counts(item) and item.source in alike for item in report.evidence)
         rank = tier(report)
         if rank is not None and not seen:
             missing.append((rank, report))

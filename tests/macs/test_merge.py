@@ -280,6 +280,12 @@ class TestHostile:
         assert "not what its name says" in self.refused(into, came)
         assert into.lock(MAC.slug, PINNED.digest) is None
 
+    def test_a_plan_of_what_are_no_cells_is_passed_over(self, tmp_path: Path, into: Store) -> None:
+        """What stands in it is shown as missing: nothing but ids and digests goes there."""
+        planned = {"<script>": "1" * 16, OTHER: "not a digest", "../x": "1" * 16, CELL: "0123456789abcdef"}
+        joined(into, folder(tmp_path / "1", seen(*PASSED), planned=planned))
+        assert into.plan(MAC.slug) == {CELL: "0123456789abcdef"}
+
     def test_a_link_is_no_file(self, tmp_path: Path, into: Store) -> None:
         """What an archive links to lies outside of it."""
         came = folder(tmp_path / "1", seen(*PASSED))

@@ -71,6 +71,14 @@ def test_what_ran_on_such_a_mac_is_not_missing() -> None:
     assert order(item(name, "likely", MAC, uncounted="a virtual machine")) == [(WHY[0], name)]
 
 
+def test_a_run_that_saw_no_gpu_proves_nothing_and_is_not_asked_for_again() -> None:
+    """On another Mac the cell is as unproven as before; on this one the same would come out."""
+    name = "py3.11-tf2.17.1-metal1.1.0"
+    for host, wanted in ((OTHER, [(WHY[0], name)]), (MAC, [])):
+        blind = replace(item(name), evidence=(evidence("ran", "ok", source=host, unseen="no GPU"),))
+        assert order(blind) == wanted
+
+
 def test_what_cannot_be_run_is_not_wanted() -> None:
     """Nothing to install, a plugin that would be compiled, a set that nobody could resolve."""
     assert (
