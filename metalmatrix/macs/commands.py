@@ -74,11 +74,10 @@ def shards(options: argparse.Namespace) -> int:
 
 def _listed(source: str) -> list[Cell]:
     """The cells of a list of nox's sessions."""
-    text = sys.stdin.read(MAX_READ) if source == "-" else read_bounded(Path(source))
     try:
-        names = [
-            session["call_spec"]["cell_id"] for session in json.loads(text) if session["name"] == "matrix"
-        ]
+        text = sys.stdin.read(MAX_READ) if source == "-" else read_bounded(Path(source))
+        sessions = [session for session in json.loads(text) if session["name"] == "matrix"]
+        names = [str(session["call_spec"]["cell_id"]) for session in sessions]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             "that is no list of nox's sessions", "nox -s matrix --list --json > cells.json"

@@ -42,7 +42,9 @@ _FORMS = (
     (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "<e-mail>"),
     (re.compile(r"(?<=://)[^/\s@]+@"), "<secret>@"),
     (
-        re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|pypi-|hf_|sk-|xox[abprs]-|bkua_)[A-Za-z0-9_-]{16,}"),
+        re.compile(
+            r"\b(?:gh[pousr]_|github_pat_|glpat-|pypi-AgE|hf_|sk-|xox[abprs]-|bkua_)[A-Za-z0-9_-]{16,}"
+        ),
         "<secret>",
     ),
     (re.compile(r"\bAKIA[0-9A-Z]{16}\b"), "<secret>"),
@@ -125,8 +127,9 @@ def private(
                     words[word] = stand_in
     words |= {serial: "<serial>" for serial in serials if len(serial) >= SHORTEST_SECRET}
     for name, value in environment.items():
-        if _SECRET.search(name.upper()) and len(value.strip()) >= SHORTEST_SECRET:
-            words[value.strip()] = "<secret>"
+        secret = value.strip()
+        if _SECRET.search(name.upper()) and len(secret) >= SHORTEST_SECRET and secret.lower() not in _NOBODY:
+            words[secret] = "<secret>"
     return Private(words)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix import cli
+from metalmatrix.asking.explanation import Explained, lines
 from metalmatrix.cells.cell import Cell
 from metalmatrix.errors import ResultError, UsageError
 from metalmatrix.macs import merge as merging
@@ -18,6 +19,7 @@ from metalmatrix.running.record import PARTIAL, Record, SetRecord
 from metalmatrix.running.results import Store
 from metalmatrix.table import layout
 from metalmatrix.verdicts.report import Report, build
+from metalmatrix.wheels.wheel_facts import load_facts
 from tests.samples import CATALOG, MAC, PASSED, QUIET, check, lock, matrix, ok, record, run
 
 if TYPE_CHECKING:
@@ -197,6 +199,13 @@ class TestContradictions:
         (runs,) = [s for s in layout.sections(report) if s.title.startswith("Runs of the checks, pinned")]
         assert f"ran on {MAC.slug}: passed" in runs.notes[0].text
         assert f"ran on {twin}: fit: the loss does not fall" in runs.notes[0].text
+        told = "\n".join(
+            "".join(part for part, _ in line.parts) for line in lines(Explained(item), load_facts())
+        )
+        assert f"On a Mac the checks did well: passed: {', '.join(c.check for c in PASSED)}" in told
+        assert "On a Mac a check failed: fit: the loss does not fall" in told
+        assert f", {MAC.slug}\n" in told
+        assert f", {twin}\n" in told
 
     def test_a_third_opinion_joins_the_one_it_agrees_with(self, tmp_path: Path, into: Store) -> None:
         """Who saw the same as the second folder updates that one; a new outcome is a third."""

@@ -208,13 +208,15 @@ class TestCommand:
             lines += capsys.readouterr().out.splitlines()
         assert sorted(lines) == sorted(f"matrix({cell.id})" for cell in CELLS)
 
-    @pytest.mark.parametrize("text", ["", "[]", "{}", "[1]", '[{"name": "matrix"}]', '[{"name": "table"}]'])
+    @pytest.mark.parametrize(
+        "text", ["", "[]", "{}", "[1]", '[{"name": "matrix"}]', "\x80", '[{"name": "table"}]']
+    )
     def test_what_is_no_list_of_nox_is_refused(
         self, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The command that makes one is told."""
         path = tmp_path / "x.json"
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text.encode("latin-1"))
         assert cli.main(["shards", str(path), "--runners", "macos-15"]) == 2
         assert "nox -s matrix --list --json" in capsys.readouterr().err
 
