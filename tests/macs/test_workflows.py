@@ -89,7 +89,7 @@ class TestRules:
 
 def _commands() -> list[str]:
     lines = [line for _, _, text in SCRIPTS for line in re.findall(r'uvx "nox\[uv\]" -s (.*)', text)]
-    return [re.sub(r"\$\{\w+:\+.*?\}|[>|].*$", "", line).strip() for line in lines]
+    return [re.sub(r"\$\{\w+:\+.*?\}|[>|].*$", "", line).strip().removesuffix(" --") for line in lines]
 
 
 @pytest.mark.parametrize("command", _commands())
