@@ -124,7 +124,7 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
         pythons=entries([HERE]),
         frameworks=entries(["2.12.0", "2.13.1"]),
         plugins=entries(["none", "1.1.0"]),
-        seconds=30,
+        seconds=120,
         rest="",
     )
     with FakeIndex(wheels) as index:
