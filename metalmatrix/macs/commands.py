@@ -68,6 +68,11 @@ def shards(options: argparse.Namespace) -> int:
         found += splitting.jobs(runner, splitting.split(times, of, per, mac=runner.is_mac), times)
     if not found:
         raise UsageError("there is no machine to split the cells among", "--runners macos-15, or --shard 1/4")
+    if len(found) > splitting.MAX_JOBS:
+        most = splitting.MAX_JOBS
+        raise UsageError(
+            f"that are {len(found)} jobs, and {most} may be", "fewer --runners, or more --minutes"
+        )
     print_json({"include": found})
     return 0
 

@@ -6,11 +6,12 @@ what there was no time for is not told as missing.
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metalmatrix.errors import ToolMissingError, UsageError
+from metalmatrix.errors import IndexUnreachableError, ToolMissingError, UsageError
 from metalmatrix.macs.shards import GUESS
 from metalmatrix.macs.worth import worth
 from metalmatrix.running.interpreters import find_python, how_to_install
@@ -120,6 +121,9 @@ def run_within(
         except ToolMissingError as error:
             failed.append(f"{item.cell.id}: {error.what}")
             continue
+        except IndexUnreachableError as error:
+            failed.append(f"{item.cell.id}: {error.what}")
+            break
         except KeyboardInterrupt:
             tell("stopped; what is finished is kept")
             break
@@ -137,7 +141,7 @@ def what_to_attach(host: Host, results: Results, left: int) -> list[str]:
         "To make a pull request of it, in your fork:",
         f"  git switch -c {host.slug}",
         f"  git add {folder}",
-        f'  git commit -m "Results of a Mac: {system}"',
+        f"  git commit -m {shlex.quote(f'Results of a Mac: {system}')}",
         f"  git push -u origin {host.slug}",
         "Without git: zip that folder, and attach it to an issue.",
     ]

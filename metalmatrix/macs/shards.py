@@ -28,8 +28,8 @@ GUESS, GUESS_REHEARSED = 120.0, 4.0
 """Seconds that a cell takes on a Mac, and elsewhere, where a framework's cells share one rehearsal: guesses,
 until a machine of the kind has recorded what it took."""
 
-MAX_SHARDS = 40
-"""Machines that one run is split among at most, for each kind of runner; GitHub takes 256 jobs in all."""
+MAX_SHARDS, MAX_JOBS = 40, 256
+"""Machines that the cells are split among at most, of one kind, and in all: GitHub's matrix takes no more."""
 
 _LABELS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(,[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,9}")
 _SHARD = re.compile(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,2})")

@@ -11,7 +11,7 @@ import pytest
 from metalmatrix import cli
 from metalmatrix.cells import matrix_file
 from metalmatrix.cells.cell import Cell
-from metalmatrix.errors import ToolMissingError, UsageError
+from metalmatrix.errors import IndexUnreachableError, ToolMissingError, UsageError
 from metalmatrix.macs import contribute
 from metalmatrix.macs.contribute import Wanted, alike, refuse_doubtful, run_within, what_to_attach
 from metalmatrix.running.record import SetRecord
@@ -64,6 +64,17 @@ class TestTime:
         ran, failed = FakeRunner(60.0, CELLS[0]).within(3600)
         assert ran == CELLS[1:]
         assert failed == [f"{CELLS[0].id}: no uv"]
+
+    def test_an_index_that_goes_away_ends_it(self) -> None:
+        """What ran is told, and why the rest did not; nothing is tried a hundred times."""
+
+        class Offline(FakeRunner):
+            def cell(self, cell: Cell, _: str) -> None:
+                if cell == CELLS[1]:
+                    raise IndexUnreachableError("no route")
+                super().cell(cell, _)
+
+        assert Offline(1.0).within(3600) == (CELLS[:1], [f"{CELLS[1].id}: no route"])
 
     def test_whoever_stops_it_keeps_what_is_finished(self) -> None:
         """Ctrl-C ends the run, and not the answer of what to attach."""
@@ -153,7 +164,7 @@ class TestCommand:
             assert store.load(MAC.slug).missing == ()
             assert err.index("-metal1.1.0: handed out on a prediction") < err.index("-nometal: handed out")
             assert f"git add results/{MAC.slug}" in out
-            assert 'git commit -m "Results of a Mac: Apple M2, macOS 15.2"' in out
+            assert "git commit -m 'Results of a Mac: Apple M2, macOS 15.2'" in out
             assert "more cells" not in out
             assert cli.main(["contribute"]) == 0
             assert "nothing is missing" in capsys.readouterr().err

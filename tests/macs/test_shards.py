@@ -220,6 +220,14 @@ class TestCommand:
         assert cli.main(["shards", str(path), "--runners", "macos-15"]) == 2
         assert "nox -s matrix --list --json" in capsys.readouterr().err
 
+    def test_more_jobs_than_there_may_be_are_refused(
+        self, listed: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What to type instead is told."""
+        macs = [f"self-hosted,macOS,m{number}" for number in range(10)]
+        assert cli.main(["shards", listed, "--minutes", "1", "--runners", *macs]) == 2
+        assert "more --minutes" in capsys.readouterr().err
+
     def test_no_machine_is_no_answer(self, listed: str, capsys: pytest.CaptureFixture[str]) -> None:
         """An empty job matrix is an error of the CI system that nobody understands."""
         assert cli.main(["shards", listed, "--runners", " "]) == 2
