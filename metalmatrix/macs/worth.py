@@ -6,8 +6,8 @@
 4. cells that are foreseen to fail: a run holds the prediction against a Mac
 
 Within each, one Python of every framework and plugin comes before the next Python of any: another Python
-has the same libraries, so it tells least that is new.  Then it is the order in which `pins` chooses: with
-a plugin before without, fewer failing neighbours, the newest.
+has the same libraries, so it tells least that is new.  Then it is the order in which `pins` hands them out;
+what it does not hand out, with a plugin before without, fewer failing neighbours, the newest.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metalmatrix.cells.cell import NO_PLUGIN
+from metalmatrix.pins.pins import ordered
 from metalmatrix.published.compiled import sdist_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def worth(reports: Iterable[CellReport], alike: Container[str]) -> list[tuple[st
         reports: All cells.
         alike: The hosts of this chip and this macOS.
     """
+    reports = tuple(reports)
+    handed_out = {item.cell: place for place, item in enumerate(ordered(reports, degraded=True))}
     missing: list[tuple[int, CellReport]] = []
     for report in reports:
         seen = any(_counts(item) and item.source in alike for item in report.evidence)
@@ -64,11 +67,13 @@ def worth(reports: Iterable[CellReport], alike: Container[str]) -> list[tuple[st
         if rank is not None and not seen:
             missing.append((rank, report))
     missing.sort(key=lambda item: item[1].cell.sort_key, reverse=True)
-    missing.sort(key=lambda item: (item[0], item[1].cell.plugin == NO_PLUGIN, item[1].rank))
+    last = len(reports)
+    missing.sort(key=lambda item: (item[1].cell.plugin == NO_PLUGIN, item[1].rank))
+    missing.sort(key=lambda item: (item[0], handed_out.get(item[1].cell, last)))
     turns: dict[tuple[str, str], int] = {}
-    ordered = []
+    in_turn = []
     for place, (rank, report) in enumerate(missing):
         pair = (report.cell.framework, report.cell.plugin_name)
         turns[pair] = turns.get(pair, -1) + 1
-        ordered.append((rank, turns[pair], place, report))
-    return [(WHY[rank], report) for rank, _, _, report in sorted(ordered, key=lambda item: item[:3])]
+        in_turn.append((rank, turns[pair], place, report))
+    return [(WHY[rank], report) for rank, _, _, report in sorted(in_turn, key=lambda item: item[:3])]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.cells.cell import Cell
 from metalmatrix.macs.worth import WHY, worth
+from metalmatrix.pins.pins import ordered
 from metalmatrix.reported.neighbours import Neighbour
 from tests.samples import evidence
 from tests.universe import report
@@ -50,11 +51,15 @@ def test_what_is_handed_out_unproven_comes_first() -> None:
 
 
 def test_within_it_is_the_order_of_the_pins() -> None:
-    """With a plugin first, fewer failing neighbours, then the newest."""
+    """What somebody reports to work first, with a plugin, fewer failing neighbours, then the newest."""
+    told = item("py3.11-tf2.12.0-metal0.8.0")
+    told = replace(told, evidence=(evidence("reported", "ok", set=""),))
     neighbour = Neighbour("x", "fails", "m", "2024", "https://example.org", counts=True)
     near = replace(item("py3.11-tf2.17.1-metal1.2.0"), neighbours=(neighbour,))
     names = ["py3.11-tf2.19.1-nometal", "py3.11-tf2.15.1-metal1.1.0", "py3.11-tf2.16.2-metal1.1.0"]
-    assert ids(near, *map(item, names)) == [names[2], names[1], near.cell.id, names[0]]
+    reports = (near, told, *map(item, names))
+    assert ids(*reports) == [told.cell.id, names[2], names[1], near.cell.id, names[0]]
+    assert ids(*reports) == [found.cell.id for found in ordered(reports)]
 
 
 def test_another_python_of_a_pair_waits_for_the_other_pairs() -> None:
