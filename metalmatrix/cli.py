@@ -34,8 +34,9 @@ WITH_COMMANDS = (running, table, asking, pins, diff, macs, searching, reported, 
 CODES = """\
 exit codes:
   0  it is done, whatever the table says      3  the package index could not be reached
-  1  a surprise: a cell is not what matrix.toml expects   4  a result file is damaged, or newer than this
-  2  the command line or matrix.toml is wrong  5  a program that is needed is not on this machine
+  1  a surprise: a cell is not what matrix.toml expects, or not what the data says it is
+  2  the command line or matrix.toml is wrong  4  a result file is damaged, or newer than this
+  5  a program that is needed is not on this machine, or failed there: what it was for is unknown
 """
 
 

@@ -56,6 +56,10 @@ class ToolMissingError(MetalmatrixError):
     exit_code = 5
 
 
+class RehearsalError(ToolMissingError):
+    """A set could not be installed or run on this machine: what it does is *unknown*."""
+
+
 def told(error: OSError) -> str:
     """What the system refused, as a sentence for the user: no traceback helps against a full disk."""
     where = f": {error.filename}" if error.filename else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from metalmatrix.errors import IndexUnreachableError
+from metalmatrix.errors import IndexUnreachableError, RehearsalError
 from metalmatrix.searching.probe import RESOLVE, Failure, Seen
 from tests.samples import lock
 
@@ -32,10 +32,14 @@ def day(text: str) -> dt.date:
 class FakeLab:
     """The lab.
 
+    As `searching.lab.Bench` does, it runs a check together with the import, and not behind one that fails.
+
     Attributes:
         index: Version and day of each upload, by package: ``{"numpy": {"1.26.4": "2024-02-05"}}``.
         rule: The messages of the checks that fail under these versions, in their order.
         asked: Every set that was rehearsed, once each, as ``numpy==1.26.4`` pins with the check.
+        absent: Pins of which this machine has no wheel: a set with one cannot be tried here.
+        full: Pins whose installation fails, as on a full disk.
         budget: After so many rehearsals the index is out of reach, as when a run is cut off.
     """
 
@@ -45,6 +49,8 @@ class FakeLab:
     known: int = 0
     late: dict[str, dt.date] = field(default_factory=dict)
     seen: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    absent: Sequence[str] = ()
+    full: Sequence[str] = ()
     budget: int | None = None
 
     def on(self, when: dt.date, bounds: Sequence[str] = (), check: str = "") -> Seen:
@@ -54,6 +60,8 @@ class FakeLab:
 
     def under(self, lock: Lock, check: str = "") -> Seen:
         """As `searching.lab.Lab.under`: a check behind a failing import is not run."""
+        if pin := next((pin for pin in pins_of(lock) if pin in self.full), ""):
+            raise RehearsalError(f"it could not be installed: no space left for {pin}")
         key = (lock.digest, check)
         if key not in self.seen:
             if self.budget is not None and self.made >= self.budget:
@@ -83,4 +91,11 @@ class FakeLab:
                 failure = Failure(RESOLVE, RESOLVE, f"{package} has no wheels", blame=package)
                 return Seen(None, {RESOLVE: failure})
             pins.append(f"{package}=={versions[-1]}")
+        if pin := next((pin for pin in pins if pin in self.absent), ""):
+            return Seen(None, {}, f"the stand-in cannot be installed here: no wheel of {pin}")
         return Seen(lock(*pins), {})
+
+
+def pins_of(some: Lock) -> list[str]:
+    """The versions of a set, as a user pins them."""
+    return [f"{name}=={version}" for name, version in some.versions.items()]

@@ -136,7 +136,7 @@ def parse_record(data: object) -> Record:
         raise ResultError(f"{where}: {error.message[:200]}")
     content = cast("dict[str, Any]", data)
     for which in SETS:
-        _refuse_simulated(content["sets"][which]["run"])
+        refuse_simulated(content["sets"][which]["run"])
     return Record(
         **{key: content[key] for key in ("cell", "as_of", "date", "inputs")},
         sets={which: _parse_set(content["sets"][which]) for which in SETS},
@@ -167,8 +167,15 @@ def _parse_set(data: dict[str, Any]) -> SetRecord:
     return SetRecord(**{**data, "resolved": Resolved(**data["resolved"]), "run": run})
 
 
-def _refuse_simulated(run: object) -> None:
-    """Refuses a run that names the test double anywhere: a crash leaves little more than last words."""
+def refuse_simulated(run: object) -> None:
+    """Refuse a run that names the test double anywhere: a crash leaves little more than last words.
+
+    Args:
+        run: The run, in JSON's types.
+
+    Raises:
+        ResultError: It does.
+    """
     if SIMULATED in json.dumps(run).lower().replace("_", "-"):
         raise ResultError(
             f"its run saw the simulated GPU of the project's tests ({SIMULATED}): it is evidence of nothing",

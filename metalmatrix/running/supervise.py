@@ -86,7 +86,7 @@ def run_checks(
     only: Sequence[str] | None = None,
     on_event: Callable[[str], None] | None = None,
     *,
-    pycache_prefix: Path | None = None,
+    sealed: bool = False,
 ) -> tuple[CheckResult, ...]:
     """The results of the checks in the environment of ``python``, in the catalog's order.
 
@@ -96,7 +96,7 @@ def run_checks(
         only: The ids of the checks to run; all of them if None.
         on_event: Called with a line for each thing that happens: ``process N``, ``start ID``,
             ``done ID OUTCOME SECONDS``, ``ignored ...``.
-        pycache_prefix: Where bytecode is kept, when the environment itself is made anew each time.
+        sealed: Keep out what the shell says to TensorFlow, and the user's own packages.
 
     Raises:
         UsageError: ``only`` names a check that does not exist.
@@ -108,7 +108,7 @@ def run_checks(
         raise UsageError(f"There is no check named {', '.join(unknown)}.", f"the checks are {known}")
     pending = [info for info in catalog if only is None or info.id in only]
     with tempfile.TemporaryDirectory(prefix="metalmatrix-checks-", ignore_cleanup_errors=True) as folder:
-        run = _Run(python.absolute(), limits, Path(folder), on_event or (lambda _: None), pycache_prefix)
+        run = _Run(python.absolute(), limits, Path(folder), on_event or (lambda _: None), sealed=sealed)
         results = run.all(pending)
     return tuple(results[info.id] for info in pending)
 
@@ -122,14 +122,15 @@ class _Run:
         limits: Limits,
         folder: Path,
         tell: Callable[[str], None],
-        pycache_prefix: Path | None,
+        *,
+        sealed: bool,
     ) -> None:
         self.limits = limits
         self.tell = tell
         self.folder = folder
-        cache = [] if pycache_prefix is None else ["-X", f"pycache_prefix={pycache_prefix}"]
+        self.sealed = sealed
         # -I: neither the user's site-packages nor PYTHON* variables belong to the environment.
-        self.command = [str(python), "-I", "-X", "faulthandler", *cache, str(checks_dir() / "run.py")]
+        self.command = [str(python), "-I", "-X", "faulthandler", str(checks_dir() / "run.py")]
         self.replacements = _replacements(python.parent.parent, folder)
 
     def all(self, checks: Sequence[CheckInfo]) -> dict[str, CheckResult]:
@@ -175,7 +176,7 @@ class _Process:
                 run.command,
                 job=json.dumps(job).encode(),
                 cwd=run.folder,
-                env=_environment(run.folder),
+                env=_environment(run.folder, sealed=run.sealed),
                 memory_mb=run.limits.memory_mb,
             )
         except OSError as error:
@@ -296,13 +297,17 @@ def _blame(ending: Ending, limits: Limits, before: str) -> dict[str, str]:
     return {"how": "exit", "message": message}
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, *, sealed: bool) -> dict[str, str]:
     """The environment variables of a check: the user's, without what would change the answer.
 
     Keras' configuration file, its backend and its legacy switch belong to the user's shell, not to the
-    set of versions that is checked; temporary files go where they are removed even after a kill.
+    set of versions that is checked; temporary files go where they are removed even after a kill.  Sealed,
+    no plugin but the set's is seen: TensorFlow 2.20 looks into the user's site-packages even under ``-I``.
     """
-    env = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
+    left_out = ("TF_", "XLA_") if sealed else ("TF_USE_LEGACY_KERAS",)
+    env = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+    if sealed:
+        env["PYTHONUSERBASE"] = str(folder / "user")
     env.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return env | {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(folder / "keras"), "TMPDIR": str(folder)}
 

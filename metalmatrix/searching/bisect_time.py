@@ -5,7 +5,7 @@ on which a passing set turns into a failing one, and assumes nothing of the days
 about; `searching.when` finds the others by holding back what broke, and asking again.
 
 A day that cannot be judged (no set of wheels, say) is passed over, as ``git bisect skip`` does: then
-the answer is a span of days.
+the answer is a span of days, whose two ends are halved for as well.
 """
 
 from __future__ import annotations
@@ -63,7 +63,29 @@ def first_failure(
                 good, bad = (day, bad) if said else (good, day)
                 break
         else:
-            break
+            narrower = _around(passes, Turn(good, bad))
+            if (narrower.before, narrower.since) == (good, bad):
+                break
+            good, bad = narrower.before, narrower.since
+    return Turn(good, bad)
+
+
+def _around(passes: Callable[[dt.date], bool | None], wide: Turn) -> Turn:
+    """The same turn about a middle that cannot be judged, its ends drawn towards it."""
+    good, bad = wide.before, wide.since
+    dark = good + (bad - good) // 2
+    end = dark
+    while end - good > DAY:
+        day = good + (end - good) // 2
+        if (said := passes(day)) is False:
+            return Turn(good, day)
+        good, end = (day, end) if said else (good, day)
+    end = dark
+    while bad - end > DAY:
+        day = end + (bad - end) // 2
+        if said := passes(day):
+            return Turn(day, bad)
+        bad, end = (day, end) if said is False else (bad, day)
     return Turn(good, bad)
 
 

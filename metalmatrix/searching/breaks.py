@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from metalmatrix.resolving.repairs import Repair
 
 DATA = PACKAGE / "data" / "breaks.jsonl"
-SCHEMA = 1
+SCHEMA = 2
 REGENERATE = "python -m metalmatrix when --force"
 _HINT = f"to make it anew: {REGENERATE}"
 
@@ -78,7 +78,8 @@ class Break:
         bound: What holds it back; empty where no bound does.
         beside: Other packages that moved that day, and without which it would not have broken.
         let_in: What was uploaded that day and let the package move, where that was another one.
-        mended: Whether the last day passes without the bound.
+        mended: Whether the last day passes without the bound, by a later upload.
+        covered: The bounds of other breaks that keep it out as well, where the last day passes for them.
         held: What the bound holds back; None where it holds nothing.
     """
 
@@ -92,7 +93,13 @@ class Break:
     beside: tuple[str, ...] = ()
     let_in: str = ""
     mended: bool = False
+    covered: tuple[str, ...] = ()
     held: Held | None = None
+
+    @property
+    def needed(self) -> bool:
+        """Whether the last day fails without the bound, be all others in place."""
+        return not (self.mended or self.covered)
 
     @property
     def upload(self) -> str:
@@ -156,8 +163,8 @@ class Past:
                 days = {key: day(held[key]) for key in ("uploaded", "newest_uploaded")}
                 held = Held(**{**held, **days})
             more = {"since": day(one["since"]), "before": day(one["before"]), "held": held}
-            beside, failure = tuple(one["beside"]), Failure(**one["failure"])
-            breaks.append(Break(**{**one, **more, "beside": beside, "failure": failure}))
+            more |= {key: tuple(one[key]) for key in ("beside", "covered")}
+            breaks.append(Break(**{**one, **more, "failure": Failure(**one["failure"])}))
         return cls(
             Cell.parse(entry["cell"]),
             day(entry["released"]),
@@ -287,62 +294,3 @@ def held_back(
             told = f"it holds {name} at {old}, {fixes} up to {new}"
         found.append(f"{repair.bound}: {told}")
     return tuple(found)
-
-
-def told(past: Past) -> list[str]:
-    """What became of a cell, in sentences; the first says what a plain install does today."""
-    cell, lines = past.cell.id, []
-    current = [one for one in past.breaks if not one.mended]
-    bounds: list[str] = []
-    for one in current:
-        under = f" under {', '.join(bounds)}" if bounds else ""
-        lines.append(f"a plain install of {cell}{under} fails at {_where(one.failure)} since {_since(one)}")
-        lines.append(f"  {_message(one.failure)}")
-        if one.bound:
-            lines.append(f"  {one.bound} mends it{_age(one)}")
-            bounds.append(one.bound)
-    if past.first is None:
-        lines.append(f"{cell} cannot be installed: {past.note}")
-    elif not lines and not past.left and not past.always:
-        lines.append(f"a plain install of {cell} passes as of {past.as_of}, as it did on {past.first}")
-    lines += [
-        f"it failed at {_where(one.failure)} from {_since(one)}; a later upload mended that"
-        for one in past.breaks
-        if one.mended
-    ]
-    lines += [
-        f"{_where(failure)} failed on its first day too, {past.first}: {_message(failure)}"
-        for failure in past.always
-    ]
-    lines += [
-        f"not explained: {_where(failure)} fails as of {past.as_of}: {_message(failure)}"
-        for failure in past.left
-        if past.first is not None
-    ]
-    if past.first and past.note:
-        lines.append(f"its release was on {past.released}; {past.note}")
-    return lines
-
-
-def _where(failure: Failure) -> str:
-    aside = "" if failure.portable else " (here; it tells nothing of a Mac)"
-    return failure.check + aside
-
-
-def _since(one: Break) -> str:
-    day = f"{one.since}"
-    if (one.since - one.before).days > 1:
-        day += f" or some days earlier (no day after {one.before} could be judged)"
-    beside = f", together with {', '.join(one.beside)}" if one.beside else ""
-    return f"{day}: {one.upload}{beside}"
-
-
-def _message(failure: Failure) -> str:
-    kind = f"{failure.exception}: " if failure.exception else ""
-    return f"{kind}{failure.message}"[:400]
-
-
-def _age(one: Break) -> str:
-    if one.held is None or one.held.version == one.held.newest:
-        return ""
-    return f"; {one.held.told(one.package)}"

@@ -1,121 +1,139 @@
-"""`when` and `repair` on the command line: cells in, answers out, kept at once; the edge of both searches."""
+"""`when` and `repair` on the command line: cells in, answers out, kept at once; the edge of both searches.
+
+What could not be rehearsed on this machine is unknown: it is told, nothing is written of it, the other cells
+have their turn, and the exit code says that something is missing.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import sys
 import time
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
 from metalmatrix.cells import history
-from metalmatrix.cells.cell import NO_PLUGIN, Cell
+from metalmatrix.cells.cell import Cell
 from metalmatrix.cells.matrix_file import load
-from metalmatrix.errors import UsageError
+from metalmatrix.errors import RehearsalError, UsageError
 from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.output import print_json, tell
-from metalmatrix.published.releases import STAND_IN, distribution_of, published
-from metalmatrix.published.uploads import fetch_uploads
 from metalmatrix.resolving import repairs
-from metalmatrix.resolving.repairs import Repair, load_repairs, repairs_for
-from metalmatrix.resolving.resolve import Resolver
-from metalmatrix.running.host import this_host
-from metalmatrix.running.interpreters import find_python
-from metalmatrix.searching import breaks, repair_file
-from metalmatrix.searching.breaks import Past, load_breaks, told
-from metalmatrix.searching.lab import Bench
-from metalmatrix.searching.mend import Mend, Mended, Proof, mend, prove
-from metalmatrix.searching.when import Known, past_of
+from metalmatrix.resolving.repairs import load_repairs, repairs_for
+from metalmatrix.searching import breaks, news, repair_file
+from metalmatrix.searching.breaks import Past, load_breaks
+from metalmatrix.searching.mend import Proof, mend, prove
+from metalmatrix.searching.news import News, news_of
+from metalmatrix.searching.sentences import told
+from metalmatrix.searching.subjects import bench, known_of, known_pasts, newest_here, released, uploads
+from metalmatrix.searching.when import past_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
+
+    from metalmatrix.resolving.repairs import Repair
+    from metalmatrix.searching.mend import Mend, Mended
+
+SURPRISE = 1
+UNKNOWN = RehearsalError.exit_code
 
 # when ------------------------------------------------------------------------------------------
 
 
 def when(options: argparse.Namespace) -> int:
-    """Since when cells are broken, and by what; the exit code."""
+    """Since when cells are broken, and by what, or what is new since the data; the exit code."""
+    declared = load().as_of
+    as_of = options.as_of or declared
+    _refuse_force_for_another_day(options, as_of, declared)
+    if options.as_of and not options.cells:
+        return _news(options, as_of)
     cells = [Cell.parse(name) for name in options.cells] or list(newest_here())
     printed: list[dict[str, Any]] = []
+    unknown = False
     for cell in cells:
         started = time.monotonic()
-        matrix = load()
-        found = _past(cell, matrix.as_of)
+        try:
+            with bench(cell, as_of) as lab:
+                found = past_of(cell, lab, released(cell), as_of, known=known_of(cell), tell=tell)
+        except RehearsalError as error:
+            unknown = True
+            printed.append({"cell": cell.id, "as_of": as_of.isoformat(), "unknown": error.what})
+            _say(options, f"{cell.id}: unknown: {error}\n")
+            continue
         seconds = round(time.monotonic() - started)
-        if options.json:
-            cost = {"rehearsals": found.made, "known": found.known, "seconds": seconds}
-            printed.append({**found.to_json(), "told": told(found), **cost})
-        else:
-            say = "".join(f"{line}\n" for line in told(found))
-            sys.stdout.write(f"{say}{_cost(found.made, found.known, seconds)}\n\n")
-            sys.stdout.flush()
+        cost = {"rehearsals": found.made, "known": found.known, "seconds": seconds}
+        printed.append({**found.to_json(), "told": told(found), **cost})
+        say = "".join(f"{line}\n" for line in told(found))
+        _say(options, f"{say}{_cost(found.made, found.known, seconds)}\n")
         if options.force:
             _keep(found)
             tell(f"written: {breaks.DATA.name}")
     if options.json:
         print_json(printed)
-    return 0
+    return UNKNOWN if unknown else 0
 
 
-def _past(cell: Cell, as_of: dt.date) -> Past:
-    days = {dt.date.fromisoformat(entry.since) for entry in load_repairs()}
-    days |= {one.since for past in _known_pasts() for one in past.breaks}
-    known = Known(tuple(sorted(days)), tuple(neighbours_bounds(cell)), uploads)
-    with _bench(cell, as_of) as lab:
-        return past_of(cell, lab, _released(cell), as_of, known=known, tell=tell)
+def _news(options: argparse.Namespace, as_of: dt.date) -> int:
+    """What is new since the data; 1 where something is, since the data has to follow."""
+    started = time.monotonic()
+    pasts = {past.cell.id: past for past in known_pasts()}
+    since = min((past.as_of for past in pasts.values()), default=load().as_of)
+    if as_of < since:
+        raise UsageError(f"the data is as of {since}, after {as_of}", "name a later day, or cells")
+    told_of: list[News] = []
+    for cell in newest_here():
+        tell(f"{cell.id}: anything new since {since}?")
+        try:
+            with bench(cell, as_of) as lab:
+                known = known_of(cell)
+                if past := pasts.get(cell.id):
+                    one = news_of(past, lab, as_of, known=known, tell=tell)
+                else:
+                    found = past_of(cell, lab, released(cell), as_of, known=known, tell=tell)
+                    one = news.all_is_new(found)
+        except RehearsalError as error:
+            one = News(cell, since, as_of, unknown=error.what)
+        told_of.append(one)
+    seconds = round(time.monotonic() - started)
+    made = sum(one.made for one in told_of)
+    if options.json:
+        print_json({**news.to_json(told_of, since, as_of), "seconds": seconds})
+    else:
+        _say(
+            options,
+            "".join(f"{line}\n" for line in news.told(told_of, since, as_of)) + _cost(made, 0, seconds),
+        )
+    if any(one.breaks or one.mended or one.left for one in told_of):
+        return SURPRISE
+    return UNKNOWN if any(one.unknown for one in told_of) else 0
 
 
-def _known_pasts() -> tuple[Past, ...]:
-    return load_breaks() if breaks.DATA.exists() else ()
+def _refuse_force_for_another_day(options: argparse.Namespace, as_of: dt.date, declared: dt.date) -> None:
+    """The data is as of the day of ``matrix.toml``, as the table is; an answer of another day is not it."""
+    if options.force and as_of != declared:
+        raise UsageError(
+            f"the data is as of {declared}: what is found as of {as_of} is not written",
+            f"set `as-of = {as_of}` in matrix.toml, then the same without --as-of",
+        )
 
 
 def _keep(found: Past) -> None:
     """Write one cell's past into the data, at once: the next cell may be the one that is cut off."""
     load_breaks.cache_clear()
-    others = [past for past in _known_pasts() if past.cell.id != found.cell.id]
+    others = [past for past in known_pasts() if past.cell.id != found.cell.id]
     write_atomic(breaks.DATA, breaks.dump_breaks([*others, found]))
     load_breaks.cache_clear()
 
 
-def newest_here() -> Iterator[Cell]:
-    """Each final framework with the newest Python that it has a wheel for and that is here, ascending."""
-    for name, version in history.frameworks():
-        if Version(version).is_prerelease or version not in published(STAND_IN):
-            continue
-        files = [wheel.file for wheel in published(name)[version].wheels]
-        for python in reversed(history.pythons()):
-            tag = f"-cp{python.replace('.', '')}-"
-            if any(tag in file for file in files) and find_python(python):
-                cell = Cell(python, version, NO_PLUGIN, distribution_of(version))
-                if cell.distribution == name:
-                    yield cell
-                break
+def _say(options: argparse.Namespace, text: str) -> None:
+    if not options.json:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
-def _released(cell: Cell) -> dt.date:
-    """The day from which on both, framework and plugin, were there."""
-    found = [published(cell.distribution)[cell.framework]]
-    if plugin := published(cell.plugin_distribution).get(cell.plugin):
-        found.append(plugin)
-    return max(dt.date.fromisoformat(release.uploaded) for release in found)
-
-
-def _bench(cell: Cell, as_of: dt.date) -> Bench:
-    matrix, host = load(), this_host()
-    stand_in = matrix.rehearse.stand_in.get(host.platform_key, "")
-    return Bench(cell, host, stand_in, matrix.limits, Resolver(as_of))
-
-
-@cache
-def uploads(package: str) -> Mapping[str, dt.date]:
-    """The days of a package's final releases; asked of the index once in a process."""
-    return fetch_uploads(package)
-
-
-def _cost(made: int, known: int, seconds: float) -> str:
+def _cost(made: int, known: int, seconds: int) -> str:
     earlier = f", {known} sets known from earlier" if known else ""
     return f"({made} rehearsal{'' if made == 1 else 's'}{earlier}, {seconds / 60:.1f} minutes)"
 
@@ -127,44 +145,49 @@ def repair(options: argparse.Namespace) -> int:
     """What mends cells, or with ``--check`` whether the data does; the exit code."""
     if bool(options.cells) == options.check:
         raise UsageError("name cells to mend, or give --check", "nox -s repair -- py3.11-tf2.14.0-nometal")
+    declared = load().as_of
+    as_of = options.as_of or declared
+    _refuse_force_for_another_day(options, as_of, declared)
     if options.check:
-        return _check(options)
+        return _check(options, as_of)
     printed: list[dict[str, Any]] = []
+    code = 0
     for name in options.cells:
         cell = Cell.parse(name)
         started = time.monotonic()
-        found = _mended(cell, load().as_of)
+        try:
+            with bench(cell, as_of) as lab:
+                found = mend(cell, lab, as_of, released(cell), known=known_of(cell), tell=tell)
+        except RehearsalError as error:
+            code = code or UNKNOWN
+            printed.append({"cell": cell.id, "as_of": as_of.isoformat(), "unknown": error.what})
+            _say(options, f"{cell.id}: unknown: {error}\n")
+            continue
         seconds = round(time.monotonic() - started)
-        entries = [entry_of(found, one) for one in found.mends]
-        if options.json:
-            printed.append(
-                {
-                    "cell": cell.id,
-                    "as_of": found.as_of.isoformat(),
-                    "note": found.note,
-                    "bounds": [one.bound for one in found.mends],
-                    "entries": [vars(entry) for entry in entries],
-                    "left": [vars(failure) for failure in found.left],
-                    "rehearsals": found.made,
-                    "known": found.known,
-                    "seconds": seconds,
-                }
-            )
-        else:
-            sys.stdout.write(_told(found, entries) + _cost(found.made, found.known, seconds) + "\n\n")
-            sys.stdout.flush()
+        entries = [_entry_of(found, one) for one in found.mends]
+        printed.append(
+            {
+                "cell": cell.id,
+                "as_of": found.as_of.isoformat(),
+                "note": found.note,
+                "bounds": [one.bound for one in found.mends],
+                "entries": [vars(entry) for entry in entries],
+                "left": [vars(failure) for failure in found.left],
+                "suffices": found.suffices,
+                "rehearsals": found.made,
+                "known": found.known,
+                "seconds": seconds,
+            }
+        )
+        _say(options, f"{_told(found, entries)}{_cost(found.made, found.known, seconds)}\n")
         if options.force:
-            for entry in entries:
-                tell(f"{entry.bound} for {cell.id}: {_write(entry, cell)}")
+            for one, entry in zip(found.mends, entries, strict=True):
+                refused = repair_file.refusal(found, one)
+                code = SURPRISE if refused else code
+                tell(f"{entry.bound} for {cell.id}: {refused or _write(entry, cell)}")
     if options.json:
         print_json(printed)
-    return 0
-
-
-def _mended(cell: Cell, as_of: dt.date) -> Mended:
-    with _bench(cell, as_of) as lab:
-        known = Known(bounds=tuple(neighbours_bounds(cell)), uploads=uploads)
-        return mend(cell, lab, as_of, _released(cell), known=known, tell=tell)
+    return code
 
 
 def _told(found: Mended, entries: Iterable[Repair]) -> str:
@@ -174,46 +197,9 @@ def _told(found: Mended, entries: Iterable[Repair]) -> str:
     return "\n".join([*lines, *(f"\n{repair_file.dump_repair(entry)}" for entry in entries), ""])
 
 
-def neighbours_bounds(cell: Cell) -> list[str]:
-    """The bounds to try first: the cell's own, then for each other package that of the nearest framework."""
-    versions = [Version(version) for _, version in history.frameworks()]
-    here = versions.index(Version(cell.framework)) if Version(cell.framework) in versions else 0
-
-    def distance(repair: Repair) -> tuple[bool, int]:
-        covered = [
-            at
-            for at, version in enumerate(versions)
-            if repair.applies(Cell(cell.python, str(version), NO_PLUGIN, ""))
-        ]
-        return not repair.applies(cell), min((abs(at - here) for at in covered), default=len(versions))
-
-    found: dict[str, str] = {}
-    for repair in sorted(load_repairs(), key=distance):
-        found.setdefault(repair.requirement.name, repair.bound)
-    return list(found.values())
-
-
-def entry_of(found: Mended, one: Mend) -> Repair:
-    """One bound as an entry of the data; why is the machine's, and a person may say it better."""
-    message = " ".join(one.failure.message.split())[:200]
-    known = next((r for r in repairs_for(found.cell) if r.bound == one.bound), None)
-    if known:
-        return known
-    since = (one.since or found.as_of).isoformat()
-    plain = Cell(found.cell.python, found.cell.framework, NO_PLUGIN, found.cell.distribution)
-    today = dt.datetime.now(dt.timezone.utc).date().isoformat()
-    return Repair(
-        bound=one.bound,
-        frameworks=f"=={plain.framework}",
-        python=f"=={plain.python}",
-        check=one.failure.check,
-        message=message,
-        why=f"{one.upload} broke it, and it sets no bound that would keep it out",
-        since=since,
-        upload=one.upload,
-        proof=plain.id,
-        proved=today,
-    )
+def _entry_of(found: Mended, one: Mend) -> Repair:
+    known = next((entry for entry in repairs_for(found.cell) if entry.bound == one.bound), None)
+    return known or repair_file.entry_of(found, one, dt.datetime.now(dt.timezone.utc).date())
 
 
 def _write(entry: Repair, cell: Cell) -> str:
@@ -226,35 +212,56 @@ def _write(entry: Repair, cell: Cell) -> str:
     return done
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace, as_of: dt.date) -> int:
     """Prove each entry anew; 1 where one does not hold."""
-    matrix, proofs = load(), []
+    proofs: list[tuple[Repair, Proof]] = []
     for entry in load_repairs():
         cell = Cell.parse(entry.proof)
         tell(f"{entry.bound} for {entry.frameworks}: {cell.id}")
         others = [other.bound for other in repairs_for(cell) if other != entry]
-        with _bench(cell, matrix.as_of) as lab:
-            proof = prove(lab, matrix.as_of, entry.bound, others, entry.check, uploads=uploads)
+        try:
+            with bench(cell, as_of) as lab:
+                proof = prove(lab, as_of, entry.bound, others, entry.check, uploads=uploads)
+        except RehearsalError as error:
+            proof = Proof(None, None, None, "", error.what)
         proofs.append((entry, proof))
-        if not options.json:
-            sys.stdout.write(f"{_proved(entry, proof)}\n")
-            sys.stdout.flush()
+        _say(options, _proved(entry, proof))
     if options.json:
-        told = [{"bound": r.bound, "proof": r.proof, "holds": p.holds, **vars(p)} for r, p in proofs]
-        print_json(told)
-    return int(not all(proof.holds for _, proof in proofs))
+        print_json([{"bound": r.bound, "proof": r.proof, "holds": p.holds, **vars(p)} for r, p in proofs])
+    else:
+        _say(options, _summary(proofs, as_of))
+    if any(proof.holds is False for _, proof in proofs):
+        return SURPRISE
+    return 0 if all(proof.holds for _, proof in proofs) else UNKNOWN
 
 
-def _proved(repair: Repair, proof: Proof) -> str:
-    outside = f"{repair.requirement.name} {proof.outside}"
+def _proved(entry: Repair, proof: Proof) -> str:
+    outside = f"{entry.requirement.name} {proof.outside}"
     said = (
-        "needed" if proof.needed else f"nothing needs it any more: {repair.check} passes without it",
-        "suffices" if proof.suffices else f"does not suffice: {repair.check} fails with it too",
+        {
+            True: "needed",
+            False: f"nothing needs it any more: {entry.check} passes without it",
+            None: f"unknown without it{f': {proof.message}' if proof.message else ''}",
+        }[proof.needed],
+        {
+            True: "suffices",
+            False: f"does not suffice: {entry.check} fails with it too",
+            None: "unknown with it",
+        }[proof.suffices],
         {
             True: f"as wide as can be: {outside} fails",
             False: f"too narrow: {outside} passes",
             None: "no release outside of it could be tried",
         }[proof.wide],
     )
-    sign = "+" if proof.holds else "!"
-    return f"{sign} {repair.bound} for {repair.frameworks} ({repair.proof}): {'; '.join(said)}"
+    sign = {True: "+", False: "!", None: "?"}[proof.holds]
+    return f"{sign} {entry.bound} for {entry.frameworks} ({entry.proof}): {'; '.join(said)}"
+
+
+def _summary(proofs: list[tuple[Repair, Proof]], as_of: dt.date) -> str:
+    """How many entries hold, and which of them are to go."""
+    holds = sum(proof.holds is True for _, proof in proofs)
+    gone = [entry for entry, proof in proofs if proof.needed is False]
+    lines = [f"{holds} of {len(proofs)} entries hold as of {as_of}"]
+    lines += [f"take out of {repairs.DATA.name}: {one.bound} for {one.frameworks}" for one in gone]
+    return "\n".join(lines)

@@ -3,26 +3,32 @@
 What is asked about is the set that a Mac would have got; what is installed is its stand-in here
 (`resolving.standin`), as in any rehearsal.  One environment serves a whole search and is changed in
 place, so that a probe costs moving a few packages and running the checks that are asked for.  The checks
-of a GPU have no part in it: no upload to the index changes what they say here.
+of a GPU have no part in it: no upload to the index changes what they say here.  Nor has a plugin that the
+user's shell or home names: what is seen is kept, and holds for the set alone.
+
+What could not be tried is neither passed nor failed.  A set that has no stand-in here may be one of many
+(`Seen.untested`), and a search goes around it where it can; a set that has one and cannot be installed
+tells of this machine, and ends the search.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from metalmatrix.cells.cell import NO_PLUGIN
-from metalmatrix.errors import IndexUnreachableError, ToolMissingError, UsageError
+from metalmatrix.errors import IndexUnreachableError, RehearsalError, ToolMissingError, UsageError
 from metalmatrix.published import compiled, releases
 from metalmatrix.resolving.lock import Lock
 from metalmatrix.resolving.question import Question
 from metalmatrix.resolving.resolve import Resolver, held_framework
-from metalmatrix.resolving.standin import stand_in_question
+from metalmatrix.resolving.standin import moved, stand_in_question
 from metalmatrix.running.checklist import check_catalog
 from metalmatrix.running.environment import Environment, InstallError, environment
 from metalmatrix.running.interpreters import find_python, how_to_install
+from metalmatrix.running.record import refuse_simulated
 from metalmatrix.running.supervise import run_checks
 from metalmatrix.searching import probe
 from metalmatrix.searching.probe import RESOLVE, Failure, Seen
@@ -64,10 +70,18 @@ class Lab(Protocol):
         """The set that can be had on *day*, on a Mac and here; nothing is installed."""
 
     def on(self, day: dt.date, bounds: Sequence[str] = (), check: str = "") -> Seen:
-        """What an install as of *day* under *bounds* gives: all checks, or just one."""
+        """What an install as of *day* under *bounds* gives: all checks, or the import and just one.
+
+        Raises:
+            RehearsalError: The set could not be installed.
+        """
 
     def under(self, lock: Lock, check: str = "") -> Seen:
-        """What just this set gives here."""
+        """What just this set gives here.
+
+        Raises:
+            RehearsalError: It could not be installed.
+        """
 
 
 @dataclass
@@ -149,18 +163,24 @@ class Bench:
         here = self._ask(replace(question, bounds=bounds, as_of=built, late=late))
         if here.lock is None:
             return Seen(None, {}, f"the stand-in cannot be installed here: {here.message}")
-        return Seen(here.lock, {})
+        return Seen(here.lock, {}, moved=moved(for_mac.lock, here.lock))
 
     def on(self, day: dt.date, bounds: Sequence[str] = (), check: str = "") -> Seen:
         """As `Lab.on`."""
         seen = self.resolved(day, bounds)
         if seen.lock is None:
             return seen
-        return self.under(seen.lock, check)
+        found = self.under(seen.lock, check)
+        if not seen.moved:
+            return found
+        # The versions are not a Mac's: what fails under them may fail only here (`observe.from_run`).
+        failures = {name: replace(failure, portable=False) for name, failure in found.failures.items()}
+        return replace(found, failures=failures, moved=seen.moved)
 
     def under(self, lock: Lock, check: str = "") -> Seen:
         """As `Lab.under`."""
-        wanted = [check] if check else list(checks_asked())
+        # A check on its own would fail of whatever keeps TensorFlow from being imported.
+        wanted = list(dict.fromkeys(["import", check])) if check else list(checks_asked())
         path = probe.probe_path(lock, self.cell.python, self.host.platform_key)
         results = self._seen.get(lock.digest)
         if results is None:
@@ -174,10 +194,9 @@ class Bench:
             except InstallError as error:
                 if error.unreachable:
                     raise IndexUnreachableError(str(error), AGAIN) from error
-                return Seen(None, {}, str(error))
+                raise RehearsalError(str(error), probe.AGAIN) from error
             probe.remember(path, results.values())
-        asked = {"import", *wanted} if broken else set(wanted)
-        return Seen(lock, probe.failures(r for r in results.values() if r.check in asked))
+        return Seen(lock, probe.failures(r for r in results.values() if r.check in wanted))
 
     def _run(self, lock: Lock, checks: list[str], results: dict[str, probe.Result]) -> None:
         if self._place is None:
@@ -186,10 +205,14 @@ class Bench:
         self._place.sync(lock)
         self.made += 1
         for again in (True, False):
-            found = [probe.Result.of(r) for r in run_checks(self._place.python, self.limits, checks)]
+            whole = run_checks(self._place.python, self.limits, checks, sealed=True)
+            refuse_simulated([asdict(result) for result in whole])
+            found = [probe.Result.of(result) for result in whole]
             # A hang may be this machine's today: it counts when it comes twice.
             if not again or all(result.lasts for result in found):
                 break
+        if full := next((result for result in found if result.wants_room), None):
+            raise RehearsalError(f"{full.check} could not be run here: {full.message}", probe.AGAIN)
         results |= {result.check: result for result in found}
 
     def _ask(self, question: Question) -> Answer:

@@ -16,9 +16,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from metalmatrix.running.checklist import check_catalog
+from metalmatrix.searching.first_day import start
 from metalmatrix.searching.lab import differing, with_versions
 from metalmatrix.searching.minimize import TRIES, lowest_failing, minimal, widest_bound
-from metalmatrix.searching.when import start
+from metalmatrix.searching.probe import RESOLVE
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -73,6 +74,7 @@ class Mended:
         as_of: The day of the set.
         mends: The bounds, the failures that are met first being mended first.
         left: What fails all the same.
+        suffices: Whether nothing of that began to fail after the release.
         note: How they were found, or why there are none.
         made: How many rehearsals it took.
         known: How many sets were known from earlier searches.
@@ -82,6 +84,7 @@ class Mended:
     as_of: dt.date
     mends: tuple[Mend, ...]
     left: tuple[Failure, ...]
+    suffices: bool
     note: str
     made: int = 0
     known: int = 0
@@ -108,10 +111,11 @@ def mend(
 
     Raises:
         IndexUnreachableError: The index could not be asked; what is known by then is kept.
+        RehearsalError: A set that the answer depends on could not be tried: there is none.
     """
     search = _Search(lab, released, as_of, known.uploads, tell)
     tell(f"{cell.id}: the set of {as_of}")
-    plain = lab.on(as_of)
+    plain = lab.on(as_of).known
     bounds: list[str] = []
     note = "a plain install passes"
     if plain.lock is None:
@@ -120,8 +124,9 @@ def mend(
         bounds, note = search.bounds(plain, known.bounds)
     tell(f"{cell.id}: is each bound as wide as can be? {', '.join(bounds) or 'there is none'}")
     mends = search.widest(bounds)
-    left = tuple(lab.on(as_of, [one.bound for one in mends]).failures.values())
-    return Mended(cell, as_of, tuple(mends), left, note, lab.made, lab.known)
+    whole = lab.on(as_of, [one.bound for one in mends])
+    suffices, left = not whole.new(search.always), tuple(whole.failures.values())
+    return Mended(cell, as_of, tuple(mends), left, suffices, note, lab.made, lab.known)
 
 
 @dataclass
@@ -152,8 +157,9 @@ class _Search:
         return self._searched(good.lock, plain.lock, day), f"compared with the set of {day}"
 
     def _passes(self, bounds: Sequence[str]) -> bool:
+        """Whether it is known to pass; a set that cannot be tried helps nobody."""
         seen = self.lab.on(self.as_of, bounds)
-        return seen.lock is not None and not set(seen.failures) - self.always
+        return not seen.untested and not seen.new(self.always)
 
     def _neighbours(self, known: Sequence[str]) -> Sequence[str]:
         """As many of the bounds as it takes, the nearest first; none where all do not do.
@@ -173,8 +179,7 @@ class _Search:
         self.tell(f"{len(names)} packages moved since {day}: which of them have to go back?")
 
         def passes(some: Sequence[str]) -> bool:
-            seen = self.lab.under(with_versions(bad, good, some))
-            return seen.lock is not None and not set(seen.failures) - self.always
+            return not self.lab.under(with_versions(bad, good, some)).new(self.always)
 
         blamed = minimal(names, passes)
         both = [name for name in blamed if name in good.versions and name in bad.versions]
@@ -186,16 +191,19 @@ class _Search:
         return self._fewest(bounds) if self._passes(bounds) else bounds
 
     def _bound(self, name: str, good: str, bad: str, others: Sequence[str]) -> str:
-        """The widest bound on a package, between a version that passes and one that fails."""
-        span = [version for version in self.uploads(name) if Version(good) < Version(version) < Version(bad)]
-        self.tell(f"{name}: the lowest of {len(span) + 1} releases that fails")
+        """The widest bound on a package, between a version that passes and one that fails, up or down."""
+        low, high = sorted((good, bad), key=Version)
+        span = [version for version in self.uploads(name) if Version(low) < Version(version) < Version(high)]
+        if high == good:
+            span.reverse()
+        self.tell(f"{name}: the first of {len(span) + 1} releases that fails")
         last, failing = lowest_failing([*span, bad], lambda one: self._fails(name, one, others), good)
         return widest_bound(name, last, failing)
 
     def _fails(self, name: str, version: str, others: Sequence[str]) -> bool | None:
         """Whether a release fails, all else being held; None where nothing can be installed with it."""
         seen = self.lab.on(self.as_of, [*others, f"{name}=={version}"])
-        return None if seen.lock is None else bool(set(seen.failures) - self.always)
+        return None if seen.lock is None else bool(seen.new(self.always))
 
     def widest(self, bounds: list[str]) -> list[Mend]:
         """Each bound that is needed, with the releases on both sides of it, made as wide as can be."""
@@ -204,57 +212,69 @@ class _Search:
             others = [other for other in bounds if other != bound]
             if one := self._widest(bound, others):
                 found.append(one)
-        order = [info.id for info in check_catalog()]
+        order = [RESOLVE, *(info.id for info in check_catalog())]
         return sorted(found, key=lambda one: order.index(one.failure.check))
 
     def _widest(self, bound: str, others: Sequence[str]) -> Mend | None:
-        requirement = Requirement(bound)
-        name = canonicalize_name(requirement.name)
         without = self.lab.on(self.as_of, others)
-        failure = next((one for check, one in without.failures.items() if check not in self.always), None)
+        failure = next(iter(without.new(self.always)), None)
         if failure is None:
             return None
+        name = canonicalize_name(Requirement(bound).name)
         days = {version: day for version, day in self.uploads(name).items() if day <= self.as_of}
-        inside = [version for version in days if requirement.specifier.contains(version)]
-        outside = [version for version in days if version not in inside]
+        inside, outside = both_sides(bound, list(days))
         if not (inside and outside):
             return Mend(bound, "", "", None, failure)
         for version in outside[:TRIES]:
             fails = self._fails(name, version, others)
             if fails:
-                return Mend(bound, inside[-1], version, days[version], failure)
+                return Mend(bound, inside[0], version, days[version], failure)
             if fails is False:
                 self.tell(f"{bound} is too narrow: {version} passes")
-                span = outside[outside.index(version) + 1 :]
-                newest = without.lock.versions.get(name, span[-1]) if without.lock else span[-1]
-                span = [one for one in span if Version(one) <= Version(newest)]
+                beyond = outside[outside.index(version) + 1 :]
+                met = without.lock.versions.get(name, "") if without.lock else ""
+                if met not in beyond:
+                    break
+                span = beyond[: beyond.index(met) + 1]
                 last, failing = lowest_failing(span, lambda one: self._fails(name, one, others), version)
                 return Mend(widest_bound(name, last, failing), last, failing, days[failing], failure)
-        return Mend(bound, inside[-1], "", None, failure)
+        return Mend(bound, inside[0], "", None, failure)
+
+
+def both_sides(bound: str, versions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The *versions*, ascending, that a bound admits and those that it does not, from its edge outwards."""
+    specifier = Requirement(bound).specifier
+    inside = [version for version in versions if specifier.contains(version)]
+    outside = [version for version in versions if version not in inside]
+    if inside and outside and Version(outside[-1]) < Version(inside[0]):
+        return inside, outside[::-1]
+    return inside[::-1], outside
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What is shown anew of one bound.
+    """What is shown anew of one bound; None where it could not be tried.
 
     Attributes:
         needed: Whether the check fails without it.
         suffices: Whether it passes under all bounds.
-        wide: Whether the first release outside of it fails; None where none could be tried.
-        outside: That release.
+        wide: Whether the first release outside of it fails.
+        outside: That release; empty where there is none.
         message: What is seen without it.
     """
 
-    needed: bool
-    suffices: bool
+    needed: bool | None
+    suffices: bool | None
     wide: bool | None
     outside: str
     message: str
 
     @property
-    def holds(self) -> bool:
-        """Whether nothing speaks against the bound."""
-        return self.needed and self.suffices and self.wide is not False
+    def holds(self) -> bool | None:
+        """Whether it is needed and suffices, and nothing speaks against it; None where that is open."""
+        if False in {self.needed, self.suffices, self.wide}:
+            return False
+        return None if None in {self.needed, self.suffices} else True
 
 
 def prove(
@@ -272,24 +292,30 @@ def prove(
 
     Raises:
         IndexUnreachableError: The index could not be asked.
+        RehearsalError: A set could not be installed.
     """
-    without = lab.on(as_of, others, check)
-    suffices = lab.on(as_of, [*others, bound], check).passes(check) is True
-    requirement = Requirement(bound)
-    name = canonicalize_name(requirement.name)
-    outside = [
-        version
-        for version, day in uploads(name).items()
-        if day <= as_of and not requirement.specifier.contains(version)
-    ]
+
+    def passes(bounds: Sequence[str]) -> bool | None:
+        return lab.on(as_of, bounds, check).passes(check)
+
+    without, under = passes(others), lab.on(as_of, [*others, bound], check)
+    name = canonicalize_name(Requirement(bound).name)
+    _, outside = both_sides(bound, [version for version, day in uploads(name).items() if day <= as_of])
     wide, tried = None, ""
     for tried in outside[:TRIES]:
-        passes = lab.on(as_of, [*others, f"{name}=={tried}"], check).passes(check)
-        if passes is not None:
-            wide = not passes
+        said = passes([*others, f"{name}=={tried}"])
+        if said is not None:
+            wide = not said
             break
-    failure = without.failures.get(check)
-    return Proof(failure is not None, suffices, wide, tried, failure.message if failure else "")
+    failure = lab.on(as_of, others, check).failures.get(check)
+    return Proof(
+        None if without is None else not without,
+        # Bounds under which no set can be had mend nothing.
+        False if RESOLVE in under.failures else under.passes(check),
+        wide,
+        tried,
+        failure.message if failure else "",
+    )
 
 
 def _violated(bound: str, versions: Mapping[str, str]) -> bool:

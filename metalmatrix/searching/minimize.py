@@ -45,10 +45,10 @@ def minimal(items: Sequence[T], holds: Callable[[Sequence[T]], bool]) -> list[T]
 def lowest_failing(
     versions: Sequence[str], fails: Callable[[str], bool | None], known_to_pass: str
 ) -> tuple[str, str]:
-    """The last version that passes, and the first after it that fails.
+    """The last version that passes, and the next one, which fails.
 
     Args:
-        versions: Ascending, all above *known_to_pass*; the last one is known to fail.
+        versions: From *known_to_pass* on, up or down; the last one is known to fail.
         fails: What is to be said of a version; None where it cannot be judged.  Not asked of the last.
         known_to_pass: A version that passes.
     """
@@ -67,10 +67,16 @@ def lowest_failing(
 
 
 def widest_bound(package: str, passes: str, fails: str) -> str:
-    """The bound that admits *passes* and not *fails*, with the roundest number that does: ``numpy<2``."""
-    release = Version(fails).release
-    for length in range(1, len(release) + 1):
-        text = ".".join(map(str, release[:length]))
-        if Version(text) > Version(passes):
-            return f"{package}<{text}"
-    return f"{package}<{fails}"
+    """The bound that admits *passes* and not *fails*, with the roundest number that does: ``numpy<2``.
+
+    Where what fails is the older of the two it is a lower one: ``protobuf>=4``.
+    """
+    older, newer = Version(passes), Version(fails)
+    holds_up = older > newer
+    if holds_up:
+        older, newer = newer, older
+    for length in range(1, len(newer.release) + 1):
+        text = ".".join(map(str, newer.release[:length]))
+        if older < Version(text) <= newer or (Version(text) > older and not holds_up):
+            return f"{package}{'>=' if holds_up else '<'}{text}"
+    return f"{package}>={passes}" if holds_up else f"{package}<{fails}"

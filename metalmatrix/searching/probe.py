@@ -8,21 +8,25 @@ share what is known of it, and a check that has changed is run again.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from metalmatrix.errors import RehearsalError
 from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.resolving.lock import digest_of
 from metalmatrix.running.checklist import check_catalog, check_digest
 from metalmatrix.running.supervise import MESSAGE_CHARS, CheckResult
-from metalmatrix.verdicts.observe import portable
+from metalmatrix.verdicts.observe import of_this_machine, portable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from metalmatrix.resolving.lock import Lock
+    from metalmatrix.resolving.standin import Moved
     from metalmatrix.running.supervise import Outcome
 
 SCHEMA = 1
@@ -32,6 +36,11 @@ RESOLVE = "resolve"
 _OUTCOMES = ("passed", "failed", "skipped")
 _OF_THE_MACHINE = ("hang", "memory", "output")
 """Failures that may be this machine's, on this day: they are not kept."""
+_OF_THE_PROCESS = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
+"""Signals that a process brings upon itself; any other came from outside, and is not kept either."""
+_NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+ELSEWHERE = "another Python of the same framework may tell, or a Mac"
+AGAIN = "the same command goes on where it stopped, once that is mended"
 
 
 @dataclass(frozen=True)
@@ -62,18 +71,39 @@ class Seen:
     Attributes:
         lock: What was installed here; None where nothing could be.
         failures: By check, in the order in which the checks run.
-        untested: Why nothing was run, where it was not for a failure.
+        untested: Why nothing was run, where it was not for a failure: what the set does is unknown.
+        moved: The pins that are another version here than on a Mac.
     """
 
     lock: Lock | None
     failures: Mapping[str, Failure]
     untested: str = ""
+    moved: tuple[Moved, ...] = ()
+
+    @property
+    def known(self) -> Seen:
+        """The same, for whoever cannot go on without knowing.
+
+        Raises:
+            RehearsalError: It is not known what the set does.
+        """
+        if self.untested:
+            raise RehearsalError(self.untested, ELSEWHERE)
+        return self
 
     def passes(self, check: str) -> bool | None:
         """Whether *check* passed; None where another matter kept it from being run."""
         if check in self.failures:
             return False
         return None if self.lock is None or "import" in self.failures else True
+
+    def new(self, always: Collection[str]) -> list[Failure]:
+        """What fails, but for the checks that *always* do.
+
+        Raises:
+            RehearsalError: It is not known what the set does.
+        """
+        return [failure for check, failure in self.known.failures.items() if check not in always]
 
 
 @dataclass(frozen=True)
@@ -86,17 +116,27 @@ class Result:
     message: str = ""
     exception: str = ""
     portable: bool = True
+    signal: str = ""
 
     @classmethod
     def of(cls, result: CheckResult) -> Result:
         """The same of a check's whole result."""
         counts = result.outcome != "failed" or portable(result)
-        return cls(result.check, result.outcome, result.how, result.message, result.exception, counts)
+        said = (result.how, result.message, result.exception, counts, result.signal)
+        return cls(result.check, result.outcome, *said)
+
+    @property
+    def wants_room(self) -> bool:
+        """Whether it failed since this machine's disk or memory is full."""
+        no_room = self.exception == "MemoryError" or any(words in self.message for words in _NO_ROOM)
+        return self.outcome == "failed" and no_room
 
     @property
     def lasts(self) -> bool:
-        """Whether it would come out the same tomorrow."""
-        return self.how not in _OF_THE_MACHINE
+        """Whether it would come out the same tomorrow, on a machine with room."""
+        if self.how == "signal":
+            return self.signal in _OF_THE_PROCESS
+        return self.how not in _OF_THE_MACHINE and not of_this_machine(self.exception)
 
 
 def probe_path(lock: Lock, python: str, platform: str) -> Path:
@@ -127,25 +167,31 @@ def recall(path: Path) -> dict[str, Result]:
         ]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
-    return {result.check: result for result in results if result.check in known}
+    return {result.check: result for result in _believed(results) if result.check in known}
 
 
 def _result(entry: dict[str, Any]) -> Result:
     texts = [entry[key] for key in ("check", "outcome", "how", "message", "exception")]
+    texts.append(entry.get("signal", ""))  # probes of before had none
     if not all(isinstance(text, str) and len(text) <= MESSAGE_CHARS for text in texts):
         raise ValueError("a probe's text is too long, or none")
     if entry["outcome"] not in _OUTCOMES or not isinstance(entry["portable"], bool):
         raise ValueError("no outcome")
-    check, outcome, how, message, exception = texts
-    return Result(check, cast("Outcome", outcome), how, message, exception, portable=entry["portable"])
+    check, outcome, how, message, exception, signal = texts
+    return Result(check, cast("Outcome", outcome), how, message, exception, entry["portable"], signal)
 
 
 def remember(path: Path, results: Iterable[Result]) -> None:
     """Keep what is known of a set, but for what may have been the machine's fault."""
-    entries = [
-        {**asdict(result), "sources": check_digest(result.check)} for result in results if result.lasts
-    ]
+    entries = [{**asdict(result), "sources": check_digest(result.check)} for result in _believed(results)]
     write_atomic(path, json.dumps({"schema": SCHEMA, "results": entries}) + "\n")
+
+
+def _believed(results: Iterable[Result]) -> list[Result]:
+    """What lasts; without a lasting import only what passed: the rest may be so for the import's sake."""
+    lasting = [result for result in results if result.lasts]
+    imported = any(result.check == "import" for result in lasting)
+    return [result for result in lasting if imported or result.outcome == "passed"]
 
 
 def failures(results: Iterable[Result]) -> dict[str, Failure]:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Literal
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from metalmatrix.cells.cell import NO_PLUGIN, Cell
 from metalmatrix.resolving.repairs import Repair
+from metalmatrix.searching.probe import RESOLVE
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,11 +25,45 @@ else:  # pragma: no cover - Python 3.10
     import tomli as tomllib
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
-    from metalmatrix.cells.cell import Cell
+    from metalmatrix.searching.mend import Mend, Mended
 
 Done = Literal["known", "widened", "added"]
+
+
+def entry_of(found: Mended, one: Mend, today: dt.date) -> Repair:
+    """One bound as a new entry of the data; why is the machine's word, and a person may say it better."""
+    cell = found.cell
+    plain = Cell(cell.python, cell.framework, NO_PLUGIN, cell.distribution)
+    return Repair(
+        bound=one.bound,
+        frameworks=f"=={plain.framework}",
+        python=f"=={plain.python}",
+        check=one.failure.check,
+        message=" ".join(one.failure.message.split())[:200],
+        why=f"{one.upload} broke it, and it sets no bound that would keep it out",
+        since=(one.since or found.as_of).isoformat(),
+        upload=one.upload,
+        proof=plain.id,
+        proved=today.isoformat(),
+    )
+
+
+def refusal(found: Mended, one: Mend) -> str:
+    """Why a bound is not to be written down; empty where nothing speaks against it.
+
+    An entry is handed out to Macs: it has to mend, and what it mends has to happen there.
+    """
+    if not found.suffices:
+        left = ", ".join(failure.check for failure in found.left)
+        return f"not written: it does not suffice, {left} fails all the same"
+    if one.failure.check == RESOLVE:
+        return "not written: without it no set of wheels can be had, and no check can prove that anew"
+    if not one.failure.portable:
+        return f"not written: {one.failure.check} fails here, and that tells nothing of a Mac"
+    return ""
 
 
 def dump_repair(repair: Repair) -> str:

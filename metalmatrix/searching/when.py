@@ -4,7 +4,7 @@ Breaks hide behind each other: where TensorFlow cannot be imported, nobody sees 
 either.  So they are peeled off: the first day on which something fails is found by bisection, the
 package to blame is found among those that moved that day, it is held below the version that did it, and
 the rest of the time is searched under that bound.  Last, each bound is left out once, as of the last
-day: what passes then has been mended by a later upload.
+day: what passes then has been mended by a later upload, or another bound keeps it out as well.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
-from metalmatrix.searching.bisect_time import DAY, Turn, first_failure
+from metalmatrix.searching.bisect_time import Turn, first_failure
 from metalmatrix.searching.breaks import Break, Held, Past
+from metalmatrix.searching.first_day import start
 from metalmatrix.searching.lab import differing, with_versions
 from metalmatrix.searching.minimize import minimal, widest_bound
 from metalmatrix.searching.probe import RESOLVE
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
 
 MOST = 8
 """Breaks of one cell that are looked for, at most."""
-
-_SAMPLES = 8
-"""Days looked at, at most, where neither the first nor the last one can be installed."""
 
 
 def _no_uploads(_: str) -> Mapping[str, dt.date]:
@@ -76,136 +75,89 @@ def past_of(
 
     Raises:
         IndexUnreachableError: The index could not be asked; what is known by then is kept.
+        RehearsalError: A set that the answer depends on could not be tried: there is none.
     """
     tell(f"{cell.id}: the set of its first day")
     first, note = start(lab, released, as_of)
     if first is None:
-        seen = lab.on(as_of)
-        return Past(cell, released, None, note or seen.untested, as_of, left=tuple(seen.failures.values()))
-    seen = lab.on(first)
-    always = tuple(seen.failures.values())
-    search = _Search(lab, as_of, {failure.check for failure in always}, known, tell)
+        return Past(cell, released, None, note, as_of, left=tuple(lab.resolved(as_of).failures.values()))
+    always = lab.on(first).known.failures
+    search = Search(lab, as_of, frozenset(always), known, tell)
     breaks, left = search.breaks(first, cell.id)
-    checked = _checked(lab, as_of, breaks, {failure.check for failure in always})
-    plain, mended = lab.on(as_of), lab.on(as_of, [one.bound for one in breaks if one.bound])
-    aged = tuple(replace(one, held=held(one, plain, mended, known.uploads)) for one in checked)
-    return Past(cell, released, first, note, as_of, always, aged, left, lab.made, lab.known)
-
-
-def start(lab: Lab, released: dt.date, as_of: dt.date) -> tuple[dt.date | None, str]:
-    """The day to compare with: the nearest to the release whose set can be had and imported.
-
-    Returns:
-        The day, None where no set can be had on any; and what is to be said of it, where it is not that
-        of the release.
-    """
-    first, note = _first_day(lab, released, as_of)
-    if first is None:
-        return None, note
-    seen = lab.on(first)
-    if seen.failures and first > released and _wait_for(lab, released, first):
-        # What broke before the last package had a wheel is no fault of that package.
-        waited = ", ".join(lab.late)
-        note += f"; for the days before it, {waited} is taken as of {first}, when it had one"
-        first, seen = released, lab.on(released)
-    if "import" in seen.failures and (later := _nearest_that_imports(lab, first, as_of)):
-        said = seen.failures["import"].message
-        note = f"{note}; " if note else ""
-        note += f"the set of {first} cannot be imported ({said}), that of {later} is the nearest that can"
-        first = later
-    return first, note
-
-
-def _installs(lab: Lab, day: dt.date) -> bool:
-    return lab.resolved(day).lock is not None
-
-
-def _first_day(lab: Lab, released: dt.date, as_of: dt.date) -> tuple[dt.date | None, str]:
-    """The first day on which a set of wheels can be had, and why that is not the day of the release."""
-    if _installs(lab, released):
-        return released, ""
-    step = (as_of - released) / _SAMPLES
-    days = [as_of, *(released + step * number for number in range(1, _SAMPLES))]
-    possible = next((day for day in days if _installs(lab, day)), None)
-    if possible is None:
-        return None, f"no set of wheels can be had, tried on {_SAMPLES + 1} days"
-    # The other way round: what passes is not to be installable yet.
-    turn = first_failure(lambda day: not _installs(lab, day), released, possible)
-    why = lab.on(turn.before)
-    failure = why.failures.get(RESOLVE)
-    reason = f"to blame: {failure.blame}" if failure and failure.blame else why.untested
-    return turn.since, f"before {turn.since} no set of wheels can be had" + (f" ({reason})" if reason else "")
-
-
-def _wait_for(lab: Lab, released: dt.date, first: dt.date) -> bool:
-    """Whether the day of the release can be had when some packages are taken as of the *first* day."""
-    while not _installs(lab, released):
-        failure = lab.on(released).failures.get(RESOLVE)
-        if failure is None or not failure.blame or failure.blame in lab.late or len(lab.late) == MOST:
-            lab.late.clear()
-            return False
-        lab.late[failure.blame] = first
-    return True
-
-
-def _nearest_that_imports(lab: Lab, first: dt.date, as_of: dt.date) -> dt.date | None:
-    """A later day whose set can be imported; the days asked about lie farther and farther apart."""
-    distance = DAY
-    while first + distance < as_of:
-        if lab.on(first + distance, check="import").passes("import"):
-            return first + distance
-        distance *= 2
-    return None
+    judged = search.judged(breaks)
+    return Past(cell, released, first, note, as_of, tuple(always.values()), judged, left, lab.made, lab.known)
 
 
 @dataclass(frozen=True)
-class _Search:
+class Search:
+    """A search for what broke until a day.
+
+    Attributes:
+        lab: Answers what an install gave on a day.
+        as_of: The last day.
+        always: The checks that failed from the start.
+        known: What is known from elsewhere.
+        tell: Gets the progress.
+    """
+
     lab: Lab
     as_of: dt.date
-    always: set[str]
+    always: frozenset[str]
     known: Known
     tell: Callable[[str], None]
 
-    def breaks(self, first: dt.date, name: str) -> tuple[list[Break], tuple[Failure, ...]]:
-        """The breaks since *first*, and what fails all the same under all their bounds."""
+    def breaks(
+        self, first: dt.date, name: str, held: Sequence[str] = ()
+    ) -> tuple[list[Break], tuple[Failure, ...]]:
+        """The breaks since *first* under the bounds *held*, and what fails all the same under all bounds.
+
+        Raises:
+            RehearsalError: What the last day's set does under them is not known.
+        """
         found: list[Break] = []
-        good = first
         while True:
-            bounds = [one.bound for one in found if one.bound]
-            held = f" under {', '.join(bounds)}" if bounds else ""
-            self.tell(f"{name}: the set of {self.as_of}{held}")
-            failures = self._new(self.lab.on(self.as_of, bounds))
+            bounds = [*held, *(one.bound for one in found)]
+            under = f" under {', '.join(bounds)}" if bounds else ""
+            self.tell(f"{name}: the set of {self.as_of}{under}")
+            failures = self.lab.on(self.as_of, bounds).new(self.always)
             if not failures or len(found) == MOST:
                 return found, tuple(failures)
             failure = failures[0]
             self.tell(f"{name}: {failure.check} fails; since when?")
-            turn = self._turn(failure.check, bounds, good)
+            # What broke earlier may have hidden behind what was found: the search begins anew if need be.
+            turn = self._turn(failure.check, bounds, [found[-1].before, first] if found else [first])
+            if turn is None:
+                return found, tuple(failures)
             one = self._blame(turn, failure, bounds)
             self.tell(f"{name}: {failure.check} fails since {one.since}: {one.package} {one.version}")
             found.append(one)
             if not one.bound or one.bound in bounds:
                 return found, tuple(failures)
-            good = turn.before
 
-    def _new(self, seen: Seen) -> list[Failure]:
-        return [failure for check, failure in seen.failures.items() if check not in self.always]
+    def _turn(self, check: str, bounds: Sequence[str], starts: Sequence[dt.date]) -> Turn | None:
+        """Where *check* began to fail, searched from the first of *starts* on which it passes."""
 
-    def _turn(self, check: str, bounds: Sequence[str], good: dt.date) -> Turn:
         def passes(day: dt.date) -> bool | None:
             if check == RESOLVE:
-                return self.lab.resolved(day, bounds).lock is not None
+                seen = self.lab.resolved(day, bounds)
+                return None if seen.untested else seen.lock is not None
             return self.lab.on(day, bounds, check).passes(check)
 
-        return first_failure(passes, good, self.as_of, self.known.days)
+        for good in starts:
+            turn = first_failure(passes, good, self.as_of, self.known.days)
+            # The start is asked about last: where another day is found to pass, it need not be.
+            if turn.before != good or passes(good):
+                return turn
+        return None
 
     def _blame(self, turn: Turn, failure: Failure, bounds: Sequence[str]) -> Break:
         check = failure.check
-        old = self.lab.on(turn.before, bounds, check).lock
+        old = self.lab.resolved(turn.before, bounds).lock
         seen = self.lab.on(turn.since, bounds, check)
         failure = seen.failures.get(check, failure)
-        if old is None or seen.lock is None:
+        names = differing(old, seen.lock) if old and seen.lock else []
+        if old is None or seen.lock is None or not names:
             return Break(turn.since, turn.before, failure.blame, "", "", failure)
-        names = differing(old, seen.lock)
         if len(names) > 1:
             self.tell(f"{len(names)} packages moved on {turn.since}: which of them is it?")
             names = self._culprits(old, seen.lock, names, check)
@@ -237,9 +189,51 @@ class _Search:
 
         return minimal(names, fails)
 
+    def judged(self, breaks: Sequence[Break], held: Sequence[str] = ()) -> tuple[Break, ...]:
+        """The breaks in the order of time, each with what its bound holds back, or why none is needed.
+
+        Args:
+            breaks: In the order in which `breaks` found them.
+            held: The bounds that they were searched under.
+        """
+        # One after the other is left out for good: of two that stand for each other, one stays.
+        needed = [one.bound for one in breaks if one.bound]
+        for bound in list(needed):
+            others = [other for other in needed if other != bound]
+            if others and self._pass(self.lab.on(self.as_of, [*held, *others])):
+                needed = others
+        plain = self.lab.resolved(self.as_of, held)
+        mended = self.lab.resolved(self.as_of, [*held, *needed])
+        found = []
+        for number, one in enumerate(breaks):
+            if one.bound and one.bound not in needed:
+                before = [*held, *(earlier.bound for earlier in breaks[:number])]
+                one = self._not_needed(one, before, [b for b in needed if b not in before])  # noqa: PLW2901
+            found.append(replace(one, held=held_back(one, plain, mended, self.known.uploads)))
+        return tuple(sorted(found, key=lambda one: (one.since, one.package)))
+
+    def _pass(self, seen: Seen) -> bool:
+        """Whether it is known that nothing fails."""
+        return not seen.untested and not seen.new(self.always)
+
+    def _not_needed(self, one: Break, before: Sequence[str], later: Sequence[str]) -> Break:
+        """The break with what makes its bound needless: an upload, or the bounds that were found *later*.
+
+        What fails on its own day under all of them is not kept out by them: what mended it came afterwards.
+        """
+
+        def passes(some: Sequence[str]) -> bool | None:
+            return self.lab.on(one.since, [*before, *some], one.failure.check).passes(one.failure.check)
+
+        said = passes(later) if later else False
+        if said is False:
+            return replace(one, mended=True)
+        covered = minimal(later, lambda some: passes(some) is True) if said else later
+        return replace(one, covered=tuple(covered))
+
 
 def bound_between(package: str, was: str, version: str, known: Iterable[str]) -> str:
-    """The bound that admits one version and not the other: one that is in use, or the widest."""
+    """The bound that admits *was* and not *version*: one that is in use, or the widest."""
     for bound in known:
         requirement = Requirement(bound)
         specifier = requirement.specifier
@@ -248,17 +242,7 @@ def bound_between(package: str, was: str, version: str, known: Iterable[str]) ->
     return widest_bound(package, was, version)
 
 
-def _checked(lab: Lab, as_of: dt.date, breaks: list[Break], always: set[str]) -> list[Break]:
-    """The breaks in the order of time, each that was mended by a later upload marked."""
-    checked = []
-    for one in breaks:
-        others = [other.bound for other in breaks if other is not one and other.bound]
-        mended = bool(one.bound and others) and not set(lab.on(as_of, others).failures) - always
-        checked.append(replace(one, mended=mended))
-    return sorted(checked, key=lambda one: (one.since, one.package))
-
-
-def held(
+def held_back(
     one: Break, plain: Seen, mended: Seen, uploads: Callable[[str], Mapping[str, dt.date]]
 ) -> Held | None:
     """What a break's bound holds its package at, and what a plain set has."""
@@ -269,4 +253,6 @@ def held(
     if not all(version in days for version in versions):
         return None
     old, new = versions
+    if Version(old) > Version(new):
+        return None  # the bound holds it up, and not back
     return Held(old, days[old], new, days[new])

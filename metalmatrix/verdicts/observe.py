@@ -262,12 +262,18 @@ def portable(failure: CheckResult) -> bool:
     hang, a limit, a wrong number, an error of TensorFlow's runtime, or a library that cannot be
     loaded is a matter of the compiled code, which is another on a Mac.
     """
-    kind = getattr(builtins, failure.exception.removeprefix("builtins."), Exception)
-    native = (OSError, MemoryError, SystemError)  # of this machine: its disk, its memory, its interpreter
     shared_library = (".so", "undefined symbol", "cannot open shared object", "DLL load failed")
     return (
         failure.how == "exception"
         and not failure.exception.startswith("tensorflow.python.framework.errors")
-        and not (isinstance(kind, type) and issubclass(kind, native))
+        and not of_this_machine(failure.exception)
         and not any(mark in failure.message for mark in shared_library)
     )
+
+
+def of_this_machine(exception: str) -> bool:
+    """Whether the class of an exception, by its qualified name, is that of a full disk or memory."""
+    kind = getattr(builtins, exception.removeprefix("builtins."), Exception)
+    native = (OSError, MemoryError, SystemError)  # of this machine: its disk, its memory, its interpreter
+    exhausted = exception.endswith(".ResourceExhaustedError")  # TensorFlow's name for either
+    return exhausted or (isinstance(kind, type) and issubclass(kind, native))

@@ -479,6 +479,28 @@ def test_the_checks_leave_no_bytecode(
     assert sorted(copy.rglob("*")) == before
 
 
+SHELL = "TF_PLUGGABLE_DEVICE_LIBRARY_PATH", "TF_XLA_FLAGS", "XLA_FLAGS", "TF_USE_LEGACY_KERAS"
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_sealed_check_sees_no_plugin_of_the_shell_or_of_the_user(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sealed: bool
+) -> None:
+    """TensorFlow loads plugins by a variable, and those among the user's own packages."""
+    for name in SHELL:
+        monkeypatch.setenv(name, "/a/plugin.so")
+    monkeypatch.setenv("PYTHONUSERBASE", "/a/home")
+    python = environment("""
+        import json, site
+        told = {"user": site.getusersitepackages(), "names": sorted(os.environ)}
+        open(os.environ["FAKE_NOTES"], "w").write(json.dumps(told))
+    """)
+    run_checks(python, QUICK, ["import"], sealed=sealed)
+    told = json.loads((tmp_path / "notes").read_text())
+    assert [name for name in SHELL if name in told["names"]] == ([] if sealed else list(SHELL[:3]))
+    assert told["user"].startswith("/a/home") != sealed
+
+
 def test_the_digest_changes_with_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results in a cache are good for exactly these sources."""
     digest = checks_digest()

@@ -88,6 +88,13 @@ def test_a_week_without_a_verdict_is_told_as_a_span() -> None:
     assert not turn.is_exact
 
 
+def test_the_ends_of_a_long_time_without_a_verdict_are_found() -> None:
+    """Of three years, two could not be judged: both ends to the day, in a few dozen questions."""
+    history = History([True] * 200 + [None] * 700 + [False] * 200)
+    assert history.turn == Turn(on(199), on(900))
+    assert len(history.asked) < 60
+
+
 def test_two_days_that_follow_each_other_are_the_answer() -> None:
     """There is nothing to ask."""
     history = History([True, False])

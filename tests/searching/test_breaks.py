@@ -20,10 +20,10 @@ from metalmatrix.searching.breaks import (
     held_back,
     load_breaks,
     parse_breaks,
-    told,
     upload_days,
 )
 from metalmatrix.searching.probe import Failure
+from metalmatrix.searching.sentences import told
 from tests.fake_lab import day
 from tests.samples import NUMPY, lock
 
@@ -81,11 +81,11 @@ def entry(**changes: object) -> str:
 def test_a_damaged_line_is_refused_with_its_number(line: str, number: int) -> None:
     """Nothing of such a file is used; the message says how it is made anew."""
     with pytest.raises(MatrixError, match=f"line {number} of breaks.jsonl is damaged") as caught:
-        parse_breaks(f'{{"schema": 1}}\n{line}\n')
+        parse_breaks(f'{{"schema": 2}}\n{line}\n')
     assert "metalmatrix when --force" in str(caught.value)
 
 
-@pytest.mark.parametrize("header", ["", "[]", '{"schema": 2}', "{}"])
+@pytest.mark.parametrize("header", ["", "[]", '{"schema": 1}', "{}"])
 def test_another_file_is_refused(header: str) -> None:
     """What has no header of ours is not read."""
     with pytest.raises(MatrixError, match=r"breaks\.jsonl"):
@@ -119,7 +119,8 @@ def test_a_span_of_days_is_told_as_one() -> None:
     """Where days could not be judged, no single day is claimed."""
     wide = replace(BREAK, before=day("2024-06-01"), beside=())
     assert told(replace(PAST, breaks=(wide,)))[0].endswith(
-        "since 2024-06-16 or some days earlier (no day after 2024-06-01 could be judged): numpy 2.0.0"
+        "since 2024-06-16 or earlier, after 2024-06-01 (no day between that was tried could be judged): "
+        "numpy 2.0.0"
     )
 
 

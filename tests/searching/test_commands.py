@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,11 +18,13 @@ import pytest
 from metalmatrix.cells.cell import Cell
 from metalmatrix.resolving.repairs import load_repairs
 from metalmatrix.searching.breaks import parse_breaks
+from metalmatrix.searching.repair_file import dump_repair
 from tests.clone import HERE, MATRIX, TAG, Clone, entries
 from tests.fake_index import FakeIndex, FakeWheel
+from tests.samples import NUMPY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 CELL = f"py{HERE}-tf2.20.0-nometal"
@@ -63,20 +67,27 @@ WHEELS = (
 )
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Iterator[Clone]:
-    """A clone whose checks are the import alone, with a cache of its own."""
+@contextlib.contextmanager
+def made(tmp_path: Path, wheels: Sequence[FakeWheel]) -> Iterator[Clone]:
+    """A clone whose checks are the import alone, with a cache of its own and an index of these *wheels*."""
     axes = {"pythons": [HERE], "frameworks": [], "plugins": ["none"]}
     matrix = MATRIX.format(**{key: entries(value) for key, value in axes.items()}, seconds=30, rest="")
     matrix = matrix.replace("tensorflow-macos = [\n\n]", 'tensorflow = [\n  "2.20.0",\n]')
-    with FakeIndex(WHEELS) as index:
-        made = Clone.make(tmp_path, index.url, matrix)
-        run = made.root / "checks" / "run.py"
+    with FakeIndex(wheels) as index:
+        clone = Clone.make(tmp_path, index.url, matrix)
+        run = clone.root / "checks" / "run.py"
         text = run.read_text(encoding="utf-8")
         only, changed = re.subn(r"(?s)^ORDER = \(.*?\)", 'ORDER = ("import",)', text, flags=re.MULTILINE)
         assert changed == 1
         run.write_text(only, encoding="utf-8")
-        yield made
+        yield clone
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Clone]:
+    """One whose index breaks things."""
+    with made(tmp_path, WHEELS) as clone:
+        yield clone
 
 
 def test_the_upload_that_broke_it_is_found_kept_and_never_searched_for_again(clone: Clone) -> None:
@@ -135,15 +146,67 @@ def test_the_bound_is_found_written_and_proved(clone: Clone) -> None:
     assert output.startswith(f"{CELL}: six<2 (compared with the set of 2025-08-13)\n")
     assert '# a comment that stays\n\n[[repair]]\nbound = "six<2"\n' in data.read_text(encoding="utf-8")
     code, output = clone.metalmatrix("repair", "--check")
-    assert (code, output) == (
-        0,
-        f"+ six<2 for ==2.20.0 ({CELL}): needed; suffices; as wide as can be: six 2.0.0 fails\n",
-    )
-    data.write_text(data.read_text(encoding="utf-8").replace("six<2", "six<1.17"), encoding="utf-8")
+    assert code == 0
+    assert output.splitlines() == [
+        f"+ six<2 for ==2.20.0 ({CELL}): needed; suffices; as wide as can be: six 2.0.0 fails",
+        "1 of 1 entries hold as of 2026-11-19",
+    ]
+    # Two that do not: one too narrow, and one that nothing needs.
+    text = data.read_text(encoding="utf-8")
+    entry = text[text.index("[[repair]]") :]
+    bad = text.replace("six<2", "six<1.17") + "\n" + entry.replace("six<2", "left<2")
+    data.write_text(bad, encoding="utf-8")
     code, output = clone.metalmatrix("repair", "--check")
     assert code == 1
-    assert "! six<1.17" in output
-    assert "too narrow: six 1.17.0 passes" in output
+    narrow, needless, *summary = output.splitlines()[:4]
+    assert narrow.startswith("! six<1.17 for ==2.20.0")
+    assert narrow.endswith("needed; suffices; too narrow: six 1.17.0 passes")
+    assert needless.startswith(f"! left<2 for ==2.20.0 ({CELL}): nothing needs it any more: import passes ")
+    assert summary == [
+        "0 of 2 entries hold as of 2026-11-19",
+        "take out of repairs.toml: left<2 for ==2.20.0",
+    ]
+
+
+def test_another_day_has_another_answer(clone: Clone) -> None:
+    """On the eve of the upload it passes, and nothing is to be mended; nothing is written of either."""
+    code, output = clone.metalmatrix("when", CELL, "--as-of", "2026-02-02")
+    assert (code, output.splitlines()[0]) == (
+        0,
+        f"a plain install of {CELL} passes as of 2026-02-02, as it did on 2025-08-13",
+    )
+    code, output = clone.metalmatrix("repair", CELL, "--as-of", "2026-02-02")
+    assert (code, output.splitlines()[0]) == (0, f"{CELL}: no bound (a plain install passes)")
+    for command in ("when", "repair"):
+        code, output = clone.metalmatrix(command, CELL, "--as-of", "2026-02-02", "--force")
+        assert code == 2
+        assert "the data is as of 2026-11-19" in output
+
+
+def test_what_cannot_be_installed_is_unknown_and_nothing_is_written(tmp_path: Path) -> None:
+    """The wheel on the index is not the one that it says: no answer, exit code 5, and the data as it was."""
+    broken = [
+        replace(wheel, sha256="0" * 64) if wheel.name == "tensorflow-cpu" else wheel for wheel in WHEELS
+    ]
+    with made(tmp_path, broken) as clone:
+        data = clone.root / "metalmatrix" / "data"
+        before = {path.name: path.read_bytes() for path in data.iterdir() if path.is_file()}
+        for command in ("when", "repair"):
+            code, output = clone.metalmatrix(command, CELL, "--force")
+            assert code == 5, output
+            assert output.startswith(f"{CELL}: unknown: it could not be installed: ")
+            assert "the same command goes on where it stopped" in output
+            code, output = clone.metalmatrix(command, CELL, "--force", "--json")
+            (told,) = json.loads(output[: output.rindex("]") + 1])
+            assert (code, told["cell"]) == (5, CELL)
+            assert told["unknown"].startswith("it could not be installed: ")
+        assert {path.name: path.read_bytes() for path in data.iterdir() if path.is_file()} == before
+        entry = dump_repair(replace(NUMPY, bound="six<2", frameworks="==2.20.0", proof=CELL))
+        (data / "repairs.toml").write_text(entry, encoding="utf-8")
+        code, output = clone.metalmatrix("repair", "--check")
+        assert code == 5
+        assert output.startswith(f"? six<2 for ==2.20.0 ({CELL}): unknown without it: it could not be inst")
+        assert "0 of 1 entries hold" in output
 
 
 @pytest.mark.parametrize(

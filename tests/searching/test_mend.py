@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from metalmatrix.errors import RehearsalError
+from metalmatrix.searching.lab import with_versions
 from metalmatrix.searching.mend import mend, prove
+from metalmatrix.searching.probe import Failure, Seen
 from metalmatrix.searching.when import Known
 from tests.fake_lab import FakeLab
-from tests.searching.test_when import AS_OF, CELL, OLD, RELEASED, major, rotten
+from tests.samples import lock
+from tests.searching.test_when import AS_OF, CELL, DOWN, OLD, RELEASED, GoesDown, major, needs_four, rotten
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
     from metalmatrix.searching.mend import Mended
-    from metalmatrix.searching.probe import Seen
 
 THREE = ["protobuf<4", "numpy<2", "setuptools<82"]
 
@@ -114,6 +118,92 @@ def test_a_cell_without_wheels_has_no_bound() -> None:
         "no set of wheels can be had: no bound helps where nothing can be chosen",
     )
     assert [failure.blame for failure in found.left] == ["termcolor"]
+
+
+def test_a_version_that_goes_down_is_held_up() -> None:
+    """By the search, and by a neighbour's bound that is too narrow; and the proof looks below the bound."""
+    (one,) = search(GoesDown(DOWN, needs_four)).mends
+    assert (one.bound, one.passes, one.fails) == ("protobuf>=4", "4.21.1", "3.20.3")
+    (one,) = search(GoesDown(DOWN, needs_four), "protobuf>=4.21.12").mends
+    assert (one.bound, one.passes, one.fails) == ("protobuf>=4", "4.21.1", "3.20.3")
+    lab = GoesDown(DOWN, needs_four)
+    proof = prove(lab, AS_OF, "protobuf>=4", [], "import", uploads=lab.uploads)
+    assert (proof.outside, proof.holds) == ("3.20.3", True)
+    proof = prove(lab, AS_OF, "protobuf>=4.21.12", [], "import", uploads=lab.uploads)
+    assert (proof.wide, proof.outside) == (False, "4.21.1")
+
+
+def test_a_set_that_does_not_resolve_without_one_bound() -> None:
+    """The failure is the resolver's, and comes before those of the checks; it is no entry of the data."""
+
+    class Odd(FakeLab):
+        def resolved(self, when: dt.date, bounds: Sequence[str] = ()) -> Seen:
+            if bounds and "numpy<2" not in bounds:
+                return Seen(None, {"resolve": Failure("resolve", "resolve", "no wheels", blame="numpy")})
+            return super().resolved(when, bounds)
+
+    lab = Odd(OLD, lambda v: {} if major(v, "numpy") < 2 and major(v, "wheel") == 0 else {"import": "no"})
+    lab.index = {**OLD, "wheel": {"0.37.1": "2021-12-22", "1.0": "2026-02-08"}}
+    found = search(lab, "numpy<2", "wheel<1")
+    assert [(one.bound, one.failure.check) for one in found.mends] == [
+        ("numpy<2", "resolve"),
+        ("wheel<1", "import"),
+    ]
+
+
+def test_what_cannot_be_tried_is_no_answer() -> None:
+    """Neither a set that passes nor a cell without wheels nor a bound that nothing needs."""
+    for absent in ("wheel==0.46.0", "numpy==2.2.6"):
+        with pytest.raises(RehearsalError):
+            search(FakeLab(OLD, rotten, absent=[absent]), *THREE)
+    with pytest.raises(RehearsalError, match="no space left"):
+        search(FakeLab(OLD, rotten, full=["numpy==1.26.4"]), *THREE)
+
+
+def test_whether_the_bounds_suffice_is_told() -> None:
+    """What failed from the start does not count; what no bound explains does."""
+    assert search(FakeLab(OLD, rotten), *THREE).suffices
+
+    def both(versions: Mapping[str, str]) -> dict[str, str]:
+        return {"save": "never"} | ({"tensorboard": "no"} if major(versions, "setuptools") >= 82 else {})
+
+    assert search(FakeLab(OLD, both)).suffices
+
+    class Dropped(FakeLab):
+        def resolved(self, when: dt.date, bounds: Sequence[str] = ()) -> Seen:
+            seen = super().resolved(when, bounds)
+            if when < AS_OF or seen.lock is None:
+                return seen
+            return replace(seen, lock=with_versions(seen.lock, lock(), ["wheel"]))
+
+    found = search(Dropped(OLD, lambda v: {} if "wheel" in v else {"save": "no wheel"}))
+    assert (found.mends, found.suffices) == ((), False)
+    assert [failure.check for failure in found.left] == ["save"]
+
+
+@pytest.mark.parametrize(
+    ("absent", "needed", "suffices", "outside"),
+    [
+        ("numpy==2.2.6", None, True, "2.0.0"),
+        ("numpy==1.26.4", True, None, "2.0.0"),
+        ("", True, True, "2.0.0"),
+    ],
+)
+def test_a_proof_that_could_not_be_made_is_open(
+    absent: str, outside: str, *, needed: bool | None, suffices: bool | None
+) -> None:
+    """What cannot be tried here neither holds nor is refuted, and no bound is called needless for it."""
+    lab = FakeLab(OLD, lambda v: {"import": "no"} if major(v, "numpy") >= 2 else {}, absent=[absent])
+    proof = prove(lab, AS_OF, "numpy<2", [], "import", uploads=lab.uploads)
+    assert (proof.needed, proof.suffices, proof.wide, proof.outside) == (needed, suffices, True, outside)
+    assert proof.holds is (None if absent else True)
+
+
+def test_bounds_under_which_no_set_can_be_had_do_not_suffice() -> None:
+    """That is an answer of the resolver's, and no trouble of this machine."""
+    lab = FakeLab(OLD, rotten)
+    proof = prove(lab, AS_OF, "numpy<1", ["protobuf<4"], "import", uploads=lab.uploads)
+    assert (proof.needed, proof.suffices, proof.holds) == (True, False, False)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from metalmatrix.errors import RehearsalError
 from metalmatrix.running import checklist
 from metalmatrix.running.checklist import check_digest
 from metalmatrix.searching import probe
@@ -51,6 +52,68 @@ def test_what_may_be_the_machines_fault_is_not_kept(path: Path, how: str) -> Non
     """A hang on a busy day is looked at again; the rest stays."""
     remember(path, [PASSED, Result("import", "failed", how, "too slow")])
     assert recall(path) == {"fit": PASSED}
+
+
+def test_what_was_skipped_behind_an_import_that_hung_is_not_kept(path: Path) -> None:
+    """The import is tried again; what it kept from being run would else count as seen for ever."""
+    remember(path, [Result("import", "failed", "hang", "too slow"), Result("fit", "skipped", message="no")])
+    assert recall(path) == {}
+    skipped = Result("tensorboard", "skipped", message="it is not installed")
+    remember(path, [Result("import", "passed"), skipped])
+    assert recall(path)["tensorboard"] == skipped
+
+
+@pytest.mark.parametrize(
+    ("how", "exception", "signal", "kept"),
+    [
+        ("exception", "TypeError", "", True),
+        ("exception", "ImportError", "", True),
+        ("exception", "OSError", "", False),
+        ("exception", "MemoryError", "", False),
+        ("exception", "tensorflow.python.framework.errors_impl.ResourceExhaustedError", "", False),
+        ("signal", "", "SIGSEGV", True),
+        ("signal", "", "SIGILL", True),
+        ("signal", "", "SIGTERM", False),
+        ("signal", "", "SIGHUP", False),
+        ("mismatch", "", "", True),
+    ],
+)
+def test_what_tells_of_the_machine_is_not_kept(
+    path: Path, how: str, exception: str, signal: str, *, kept: bool
+) -> None:
+    """A full disk, and whoever ended the process from outside, say nothing of the set tomorrow."""
+    result = Result("save", "failed", how, "no", exception, signal=signal)
+    remember(path, [Result("import", "passed"), result])
+    assert ("save" in recall(path)) == kept
+    # Nor is it believed where an earlier release has kept it.
+    text = {**vars(result), "sources": check_digest("save")}
+    imported = {**vars(Result("import", "passed")), "sources": check_digest("import")}
+    path.write_text(json.dumps({"schema": 1, "results": [imported, text]}), encoding="utf-8")
+    assert ("save" in recall(path)) == kept
+
+
+def test_a_probe_from_before_signals_were_kept_is_read(path: Path) -> None:
+    """It has no such field; only a crash is looked at again."""
+    old = [{k: v for k, v in vars(r).items() if k != "signal"} for r in (RAISED, PASSED)]
+    entries = [{**entry, "sources": check_digest(str(entry["check"]))} for entry in old]
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"schema": 1, "results": entries}), encoding="utf-8")
+    assert recall(path) == {"import": RAISED, "fit": PASSED}
+
+
+@pytest.mark.parametrize(
+    ("message", "exception", "wants"),
+    [
+        ("[Errno 28] No space left on device: 'x'", "OSError", True),
+        ("x; No space left on device", "tensorflow.python.framework.errors_impl.InternalError", True),
+        ("", "MemoryError", True),
+        ("[Errno 2] No such file or directory: 'x'", "FileNotFoundError", False),
+    ],
+)
+def test_a_full_machine_is_told_from_a_broken_set(message: str, exception: str, *, wants: bool) -> None:
+    """Whatever raised it; a file that a package forgot is the package's own matter."""
+    assert Result("save", "failed", "exception", message, exception).wants_room == wants
+    assert not Result("save", "passed", message=message).wants_room
 
 
 def test_a_check_that_has_changed_is_run_again_and_the_others_are_not(path: Path) -> None:
@@ -136,6 +199,18 @@ def test_a_crash_tells_nothing_of_a_mac() -> None:
     assert not Result.of(check("failed", how="signal", signal="SIGSEGV", message="ended")).portable
     assert Result.of(check("failed", how="exception", exception="TypeError", message="no")).portable
     assert Result.of(check("passed")).portable
+
+
+def test_who_has_to_know_is_not_told_that_nothing_fails() -> None:
+    """A set that could not be tried has no failures, and is none that passes."""
+    failed = failures([RAISED])
+    assert [one.check for one in Seen(lock("six==1.17.0"), failed).new(())] == ["import"]
+    assert Seen(lock("six==1.17.0"), failed).new({"import"}) == []
+    untried = Seen(None, {}, "no wheel for this platform")
+    with pytest.raises(RehearsalError, match="no wheel for this platform"):
+        untried.new(())
+    with pytest.raises(RehearsalError):
+        untried.known  # noqa: B018 - asking is the test
 
 
 def test_a_set_that_was_not_installed_is_not_judged() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from dataclasses import replace
 
@@ -12,7 +13,9 @@ from packaging.specifiers import SpecifierSet
 
 from metalmatrix.cells.cell import Cell
 from metalmatrix.resolving.repairs import DATA, Repair
-from metalmatrix.searching.repair_file import dump_repair, widened, with_repair
+from metalmatrix.searching.mend import Mend, Mended
+from metalmatrix.searching.probe import Failure
+from metalmatrix.searching.repair_file import dump_repair, entry_of, refusal, widened, with_repair
 from tests.samples import HOSTILE, NUMPY
 
 if sys.version_info >= (3, 11):
@@ -76,6 +79,36 @@ def test_anything_else_is_a_new_entry_at_the_end(cell: str, bound: str) -> None:
     assert text.startswith(TEXT.rstrip())
     assert len(entries(text)) == 3
     assert entries(text)[2].applies(Cell.parse(cell))
+
+
+MENDED = Mended(
+    Cell.parse("py3.11-tf2.14.0-metal1.1.0"),
+    dt.date(2026, 11, 20),
+    (),
+    (),
+    suffices=True,
+    note="",
+)
+MEND = Mend("six<2", "1.17.0", "2.0.0", dt.date(2026, 2, 3), Failure("save", "fit", "no\n\tsix", "TypeError"))
+
+
+def test_an_entry_is_made_of_what_was_found() -> None:
+    """For this framework and Python alone, proved by the cell without a plugin, the message on one line."""
+    entry = entry_of(MENDED, MEND, dt.date(2026, 11, 27))
+    assert (entry.bound, entry.frameworks, entry.python) == ("six<2", "==2.14.0", "==3.11")
+    assert (entry.proof, entry.check, entry.message) == ("py3.11-tf2.14.0-nometal", "save", "no six")
+    assert (entry.since, entry.upload, entry.proved) == ("2026-02-03", "six 2.0.0", "2026-11-27")
+
+
+def test_what_mends_nothing_or_nothing_of_a_macs_is_refused() -> None:
+    """An entry is handed out: it has to suffice, to be about a check, and about what a Mac would meet."""
+    assert refusal(MENDED, MEND) == ""
+    left = replace(MENDED, suffices=False, left=(MEND.failure,))
+    assert refusal(left, MEND) == "not written: it does not suffice, save fails all the same"
+    here = replace(MEND, failure=replace(MEND.failure, portable=False))
+    assert "tells nothing of a Mac" in refusal(MENDED, here)
+    unresolved = replace(MEND, failure=Failure("resolve", "resolve", "no wheels"))
+    assert "no check can prove that anew" in refusal(MENDED, unresolved)
 
 
 def test_the_first_entry_of_a_file() -> None:

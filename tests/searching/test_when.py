@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from metalmatrix.cells.cell import Cell
-from metalmatrix.errors import IndexUnreachableError
-from metalmatrix.searching.breaks import told
-from metalmatrix.searching.when import Known, past_of
+from metalmatrix.errors import IndexUnreachableError, RehearsalError
+from metalmatrix.searching.bisect_time import DAY
+from metalmatrix.searching.breaks import Break
+from metalmatrix.searching.probe import Failure
+from metalmatrix.searching.sentences import told
+from metalmatrix.searching.when import Known, Search, past_of
 from tests.fake_lab import FakeLab, day
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
     from metalmatrix.searching.breaks import Past
@@ -152,6 +156,174 @@ def test_broken_mended_and_broken_again_names_what_breaks_it_today() -> None:
     assert past.left == ()
 
 
+def test_a_bound_that_another_one_makes_needless_is_not_said_to_be_mended() -> None:
+    """NumPy 2 came with h5py 3.12; the one before had kept it out: that bound is enough, nobody mended it."""
+
+    class Keeping(FakeLab):
+        def resolved(self, when: dt.date, bounds: Sequence[str] = ()) -> Seen:
+            seen = super().resolved(when, bounds)
+            old = seen.lock is not None and seen.lock.versions["h5py"] == "3.6.0"
+            return super().resolved(when, [*bounds, "numpy<2"]) if old else seen
+
+    def both(versions: Mapping[str, str]) -> dict[str, str]:
+        if major(versions, "numpy") >= 2:
+            return {"import": "Unable to convert"}
+        return {"save": "h5py is too new"} if versions["h5py"] == "3.12.0" else {}
+
+    past = search(Keeping(OLD, both))
+    assert [(one.bound, one.needed, one.mended, one.covered) for one in past.breaks] == [
+        ("h5py<3.12", True, False, ()),
+        ("numpy<2", False, False, ("h5py<3.12",)),
+    ]
+    lines = told(past)
+    assert lines[0].endswith("fails at save since 2024-09-26: h5py 3.12.0")
+    assert (
+        "it failed at import from 2024-09-26: numpy 2.0.0, let in by h5py 3.12.0; that takes no bound "
+        "of its own: h5py<3.12 keeps it out as well" in lines
+    )
+    assert not any("mended" in line for line in lines)
+
+
+def test_a_bound_that_a_later_upload_made_needless_is_said_to_be_mended() -> None:
+    """NumPy 2.0.0 had a bug that 2.2.6 has not; what fails today is another's, with a bound of its own."""
+
+    def healed(versions: Mapping[str, str]) -> dict[str, str]:
+        return {"save": "no"} if versions["numpy"] == "2.0.0" or versions["wheel"] == "0.46.0" else {}
+
+    past = search(FakeLab(OLD, healed), days=(day("2024-06-16"),))
+    assert [(one.bound, one.needed, one.mended, one.covered) for one in past.breaks] == [
+        ("numpy<2", False, True, ()),
+        ("wheel<0.46", True, False, ()),
+    ]
+    assert "it failed at save from 2024-06-16: numpy 2.0.0; a later upload mended that" in told(past)
+
+
+def test_of_two_bounds_that_stand_for_each_other_one_is_needed() -> None:
+    """Either is enough: without both it fails, so that not both can be called needless."""
+
+    def together(versions: Mapping[str, str]) -> dict[str, str]:
+        return {"import": "no"} if major(versions, "numpy") >= 2 and versions["h5py"] == "3.12.0" else {}
+
+    lab = FakeLab(OLD, together)
+    failure = Failure("import", "import", "no", "TypeError")
+    since = day("2024-09-26")
+    pair = [
+        Break(since, since - DAY, name, version, "", failure, bound)
+        for name, version, bound in (("numpy", "2.0.0", "numpy<2"), ("h5py", "3.12.0", "h5py<3.12"))
+    ]
+    looking = Search(lab, AS_OF, frozenset(), Known(uploads=lab.uploads), lambda _: None)
+    found = {one.bound: one for one in looking.judged(pair)}
+    assert [bound for bound, one in found.items() if one.needed] == ["h5py<3.12"]
+    assert found["numpy<2"].covered == ("h5py<3.12",)
+
+
+def test_a_break_that_hid_behind_a_later_one_is_found_on_its_own_day() -> None:
+    """Setuptools broke TensorBoard in 2023, NumPy the import in 2024: its eve is no day to begin on."""
+    index = {**OLD, "setuptools": {"62.0.0": "2022-04-09", "82.0.0": "2023-02-08"}}
+
+    def two(versions: Mapping[str, str]) -> dict[str, str]:
+        if major(versions, "numpy") >= 2:
+            return {"import": "Unable to convert"}
+        return {"tensorboard": "gone"} if major(versions, "setuptools") >= 82 else {}
+
+    # The hint makes sure of the order: the import's day is found first.
+    past = search(FakeLab(index, two), days=(day("2024-06-16"),))
+    assert [(str(one.since), one.upload, one.bound) for one in past.breaks] == [
+        ("2023-02-08", "setuptools 82.0.0", "setuptools<82"),
+        ("2024-06-16", "numpy 2.0.0", "numpy<2"),
+    ]
+    assert past.left == ()
+
+
+def test_what_a_bound_itself_breaks_from_the_start_is_left() -> None:
+    """No day passes under the bound, so there is none on which it began: it is told, and not explained."""
+
+    class Changed(FakeLab):
+        def on(self, when: dt.date, bounds: Sequence[str] = (), check: str = "") -> Seen:
+            seen = super().on(when, bounds, check)
+            if not bounds or seen.lock is None or check == "import":
+                return seen
+            failure = Failure("save", "fit", "only under a bound", "TypeError")
+            return replace(seen, failures={**seen.failures, "save": failure})
+
+    past = search(Changed(OLD, lambda v: {"import": "no"} if major(v, "numpy") >= 2 else {}))
+    assert [one.upload for one in past.breaks] == ["numpy 2.0.0"]
+    assert [failure.check for failure in past.left] == ["save"]
+
+
+class GoesDown(FakeLab):
+    """TensorBoard 2.12.0 takes protobuf 3 again: the newest version goes down."""
+
+    def resolved(self, when: dt.date, bounds: Sequence[str] = ()) -> Seen:
+        seen = super().resolved(when, bounds)
+        if seen.lock is None or seen.lock.versions["tensorboard"] != "2.12.0":
+            return seen
+        lower = super().resolved(when, [*bounds, "protobuf<4"])
+        return lower if lower.lock else super().resolved(when, [*bounds, "tensorboard<2.12"])
+
+
+DOWN = {
+    "protobuf": {
+        "3.20.1": "2022-04-22",
+        "3.20.3": "2022-09-29",
+        "4.21.1": "2022-05-01",
+        "4.21.12": "2022-12-14",
+    },
+    "tensorboard": {"2.9.0": "2022-05-01", "2.12.0": "2023-02-09"},
+}
+
+
+def needs_four(versions: Mapping[str, str]) -> dict[str, str]:
+    """It was built with protobuf 4."""
+    return {"import": "too old"} if major(versions, "protobuf") < 4 else {}
+
+
+def test_a_version_that_goes_down_gets_a_bound_that_holds_it_up() -> None:
+    """What broke it is the older version: the bound admits what was there before, and holds nothing back."""
+    past = search(GoesDown(DOWN, needs_four))
+    (one,) = past.breaks
+    assert (str(one.since), one.was, one.version, one.bound) == (
+        "2023-02-09",
+        "4.21.12",
+        "3.20.3",
+        "protobuf>=4",
+    )
+    assert (one.let_in, one.held, past.left) == ("tensorboard 2.12.0", None, ())
+
+
+def test_a_last_day_that_cannot_be_tried_here_is_not_one_that_passes() -> None:
+    """No answer at all, whichever set of those it depends on cannot be had or installed."""
+    for pin in ("wheel==0.46.0", "numpy==1.22.0"):
+        with pytest.raises(RehearsalError):
+            search(FakeLab(OLD, lambda _: {}, full=[pin]))
+    with pytest.raises(RehearsalError, match=r"no wheel of wheel==0\.46\.0"):
+        search(FakeLab(OLD, rotten, absent=["wheel==0.46.0"]))
+    with pytest.raises(RehearsalError, match="no space left"):
+        search(FakeLab(OLD, rotten, full=["numpy==1.26.4"]))
+
+
+def test_where_nothing_stands_in_for_it_the_cell_is_not_called_uninstallable() -> None:
+    """A Mac has its sets; only here there is none, on no day."""
+    absent = [f"numpy=={version}" for version in OLD["numpy"]]
+    with pytest.raises(RehearsalError, match="the stand-in cannot be installed here"):
+        search(FakeLab(OLD, rotten, absent=absent))
+
+
+def test_days_that_cannot_be_tried_here_are_gone_around() -> None:
+    """Two releases of NumPy have no wheel here: the answer is a span, or another day to begin on."""
+    past = search(
+        FakeLab(OLD, lambda v: {"save": "no"} if v["numpy"] == "2.2.6" else {}, absent=["numpy==2.0.0"])
+    )
+    (one,) = past.breaks
+    assert (str(one.before), str(one.since), one.upload) == ("2024-06-15", "2025-05-17", "numpy 2.2.6")
+    past = search(FakeLab(OLD, rotten, absent=["numpy==1.22.0"]))
+    assert str(past.first) == "2024-02-05"
+    assert past.note == (
+        "before 2024-02-05 it cannot be rehearsed here "
+        "(the stand-in cannot be installed here: no wheel of numpy==1.22.0)"
+    )
+
+
 def test_nothing_broke() -> None:
     """Both ends pass: two rehearsals, and the sentence says as of when."""
     lab = FakeLab(OLD, lambda _: {})
@@ -195,7 +367,7 @@ def test_where_the_first_day_with_wheels_passes_nothing_is_taken_later() -> None
 
 
 def test_where_the_oldest_set_fails_the_nearest_that_imports_is_taken() -> None:
-    """A framework that was released broken, and mended a week later, is judged from then on."""
+    """A framework that was released broken, and mended a week later, is judged from that very day on."""
 
     def late(versions: Mapping[str, str]) -> dict[str, str]:
         return (
@@ -205,8 +377,7 @@ def test_where_the_oldest_set_fails_the_nearest_that_imports_is_taken() -> None:
         )
 
     past = search(FakeLab(OLD, late))
-    assert past.first is not None
-    assert dt.timedelta(7) < past.first - RELEASED <= dt.timedelta(16)
+    assert str(past.first) == "2022-05-27"
     assert past.note == (
         f"the set of 2022-05-19 cannot be imported (too old), that of {past.first} is the nearest that can"
     )
