@@ -19,7 +19,7 @@ def add_to(add: Add) -> None:
   python -m metalmatrix when py3.11-tf2.14.0-nometal
   python -m metalmatrix when py3.10-tf2.9.0-nometal --json
   python -m metalmatrix when --force        each framework on its newest Python here, into data/breaks.jsonl
-  python -m metalmatrix when --as-of 2026-11-27   only what is new since the data: 1 where something is
+  python -m metalmatrix when --as-of 2026-11-24   only what is new since the data: 1 where something is
 A search that was cut off goes on where it stopped: what was rehearsed once is not rehearsed again.""",
     )
     when.add_argument("--force", action="store_true", help="write what is found into the data")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
@@ -171,8 +172,8 @@ def repair(options: argparse.Namespace) -> int:
                 "as_of": found.as_of.isoformat(),
                 "note": found.note,
                 "bounds": [one.bound for one in found.mends],
-                "entries": [vars(entry) for entry in entries],
-                "left": [vars(failure) for failure in found.left],
+                "entries": [asdict(entry) for entry in entries],
+                "left": [asdict(failure) for failure in found.left],
                 "suffices": found.suffices,
                 "rehearsals": found.made,
                 "known": found.known,
@@ -227,7 +228,7 @@ def _check(options: argparse.Namespace, as_of: dt.date) -> int:
         proofs.append((entry, proof))
         _say(options, _proved(entry, proof))
     if options.json:
-        print_json([{"bound": r.bound, "proof": r.proof, "holds": p.holds, **vars(p)} for r, p in proofs])
+        print_json([{"bound": r.bound, "proof": r.proof, "holds": p.holds, **asdict(p)} for r, p in proofs])
     else:
         _say(options, _summary(proofs, as_of))
     if any(proof.holds is False for _, proof in proofs):

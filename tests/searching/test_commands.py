@@ -151,6 +151,10 @@ def test_the_bound_is_found_written_and_proved(clone: Clone) -> None:
         f"+ six<2 for ==2.20.0 ({CELL}): needed; suffices; as wide as can be: six 2.0.0 fails",
         "1 of 1 entries hold as of 2026-11-19",
     ]
+    code, output = clone.metalmatrix("repair", CELL, "--json")
+    (told,) = json.loads(output)
+    assert (code, told["bounds"], told["suffices"], told["rehearsals"]) == (0, ["six<2"], True, 0)
+    assert [(entry["bound"], entry["proof"]) for entry in told["entries"]] == [("six<2", CELL)]
     # Two that do not: one too narrow, and one that nothing needs.
     text = data.read_text(encoding="utf-8")
     entry = text[text.index("[[repair]]") :]
