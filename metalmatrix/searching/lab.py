@@ -96,7 +96,8 @@ class Bench:
         resolver: Answers about versions.
 
     Raises:
-        UsageError: There is no stand-in for this machine, or none of the cell's framework.
+        UsageError: There is no stand-in for this machine.
+        RehearsalError: There is no stand-in of the cell's framework.
         ToolMissingError: The cell's Python is not here.
     """
 
@@ -129,7 +130,8 @@ class Bench:
             )
         build = releases.published(self.stand_in).get(self.cell.framework)
         if build is None:
-            raise UsageError(f"no release {self.cell.framework} of {self.stand_in} is known")
+            what = f"no release {self.cell.framework} of {self.stand_in} is known"
+            raise RehearsalError(what, probe.ELSEWHERE)
         self._from = build.uploaded
 
     def __enter__(self) -> Self:
@@ -195,6 +197,8 @@ class Bench:
                 if error.unreachable:
                     raise IndexUnreachableError(str(error), AGAIN) from error
                 raise RehearsalError(str(error), probe.AGAIN) from error
+            except ToolMissingError as error:
+                raise RehearsalError(error.what, probe.AGAIN) from error
             probe.remember(path, results.values())
         return Seen(lock, probe.failures(r for r in results.values() if r.check in wanted))
 
@@ -220,7 +224,7 @@ class Bench:
         if answer.outcome == "unknown":
             if answer.unreachable:
                 raise IndexUnreachableError(answer.message, AGAIN)
-            raise ToolMissingError(answer.message, "uv --version, and the settings of uv in this shell")
+            raise RehearsalError(answer.message, "uv --version, and the settings of uv in this shell")
         return answer
 
 
