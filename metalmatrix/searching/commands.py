@@ -50,14 +50,14 @@ def when(options: argparse.Namespace) -> int:
     _refuse_force_for_another_day(options, as_of, declared)
     if options.as_of and not options.cells:
         return _news(options, as_of)
-    cells = [Cell.parse(name) for name in options.cells] or list(newest_here())
+    cells = [Cell.parse(name) for name in options.cells] or list(newest_here(as_of))
     printed: list[dict[str, Any]] = []
     unknown = False
     for cell in cells:
         started = time.monotonic()
         try:
             with bench(cell, as_of) as lab:
-                found = past_of(cell, lab, released(cell), as_of, known=known_of(cell), tell=tell)
+                found = past_of(cell, lab, released(cell, as_of), as_of, known=known_of(cell), tell=tell)
         except RehearsalError as error:
             unknown = True
             printed.append({"cell": cell.id, "as_of": as_of.isoformat(), "unknown": error.what})
@@ -84,7 +84,7 @@ def _news(options: argparse.Namespace, as_of: dt.date) -> int:
     if as_of < since:
         raise UsageError(f"the data is as of {since}, after {as_of}", "name a later day, or cells")
     told_of: list[News] = []
-    for cell in newest_here():
+    for cell in newest_here(as_of):
         tell(f"{cell.id}: anything new since {since}?")
         try:
             with bench(cell, as_of) as lab:
@@ -92,7 +92,7 @@ def _news(options: argparse.Namespace, as_of: dt.date) -> int:
                 if past := pasts.get(cell.id):
                     one = news_of(past, lab, as_of, known=known, tell=tell)
                 else:
-                    found = past_of(cell, lab, released(cell), as_of, known=known, tell=tell)
+                    found = past_of(cell, lab, released(cell, as_of), as_of, known=known, tell=tell)
                     one = news.all_is_new(found)
         except RehearsalError as error:
             one = News(cell, since, as_of, unknown=error.what)
@@ -158,7 +158,7 @@ def repair(options: argparse.Namespace) -> int:
         started = time.monotonic()
         try:
             with bench(cell, as_of) as lab:
-                found = mend(cell, lab, as_of, released(cell), known=known_of(cell), tell=tell)
+                found = mend(cell, lab, as_of, released(cell, as_of), known=known_of(cell), tell=tell)
         except RehearsalError as error:
             code = code or UNKNOWN
             printed.append({"cell": cell.id, "as_of": as_of.isoformat(), "unknown": error.what})

@@ -11,6 +11,7 @@ from packaging.version import Version
 from metalmatrix.cells import history
 from metalmatrix.cells.cell import NO_PLUGIN, Cell
 from metalmatrix.cells.matrix_file import load
+from metalmatrix.errors import UsageError
 from metalmatrix.published.releases import STAND_IN, distribution_of, published
 from metalmatrix.published.uploads import fetch_uploads
 from metalmatrix.resolving.repairs import load_repairs
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from metalmatrix.resolving.repairs import Repair
 
 
-def newest_here() -> Iterator[Cell]:
-    """Each final framework with the newest Python that it has a wheel for and that is here, ascending."""
+def newest_here(as_of: dt.date) -> Iterator[Cell]:
+    """Each final framework until that day, on the newest Python that it has a wheel for and that is here."""
     for name, version in history.frameworks():
         if Version(version).is_prerelease or version not in published(STAND_IN):
             continue
-        files = [wheel.file for wheel in published(name)[version].wheels]
+        release = published(name)[version]
+        if dt.date.fromisoformat(release.uploaded) > as_of:
+            continue
+        files = [wheel.file for wheel in release.wheels]
         for python in reversed(history.pythons()):
             tag = f"-cp{python.replace('.', '')}-"
             if any(tag in file for file in files) and find_python(python):
@@ -43,12 +47,19 @@ def newest_here() -> Iterator[Cell]:
                 break
 
 
-def released(cell: Cell) -> dt.date:
-    """The day from which on both, framework and plugin, were there."""
+def released(cell: Cell, as_of: dt.date) -> dt.date:
+    """The day from which on both, framework and plugin, were there.
+
+    Raises:
+        UsageError: That is after *as_of*.
+    """
     found = [published(cell.distribution)[cell.framework]]
     if plugin := published(cell.plugin_distribution).get(cell.plugin):
         found.append(plugin)
-    return max(dt.date.fromisoformat(release.uploaded) for release in found)
+    day = max(dt.date.fromisoformat(release.uploaded) for release in found)
+    if day > as_of:
+        raise UsageError(f"{cell.id} is of {day}, and not there as of {as_of}", "name a later day")
+    return day
 
 
 def bench(cell: Cell, as_of: dt.date) -> Bench:

@@ -220,6 +220,9 @@ def test_what_cannot_be_installed_is_unknown_and_nothing_is_written(tmp_path: Pa
         (["repair", CELL, "--check"], "name cells to mend, or give --check"),
         (["when", "py3.11-tf2.99.0-nometal"], "no release 2.99.0 of tensorflow"),
         (["when", "py3.6-tf2.20.0-nometal"], "no Python 3.6 on this machine"),
+        (["when", CELL, "--as-of", "2025-08-12"], "is of 2025-08-13, and not there as of 2025-08-12"),
+        (["repair", CELL, "--as-of", "2025-08-12"], "is of 2025-08-13, and not there as of 2025-08-12"),
+        (["when", CELL, "--as-of", "last week"], "is no day: write it like 2026-11-20"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(clone: Clone, arguments: list[str], said: str) -> None:

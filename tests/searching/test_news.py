@@ -187,11 +187,11 @@ class TestTheCommand:
             lab: FakeLab, *, known: int = 2, as_of: dt.date = TODAY, force: bool = False
         ) -> tuple[int, dict[str, Any]]:
             pasts = (past(), replace(past(), cell=other))[:known]
-            monkeypatch.setattr(commands, "newest_here", lambda: iter((CELL, other)))
+            monkeypatch.setattr(commands, "newest_here", lambda _: iter((CELL, other)))
             monkeypatch.setattr(commands, "known_pasts", lambda: pasts)
             monkeypatch.setattr(commands, "known_of", lambda _: Known(uploads=lab.uploads))
             monkeypatch.setattr(commands, "bench", lambda _, __: nullcontext(lab))
-            monkeypatch.setattr(commands, "released", lambda _: RELEASED)
+            monkeypatch.setattr(commands, "released", lambda *_: RELEASED)
             options = argparse.Namespace(cells=[], force=force, json=True, as_of=as_of)
             code = commands.when(options)
             return code, json.loads(capsys.readouterr().out)
