@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
 
+from metalmatrix.cells import history
 from metalmatrix.cells.cell import Cell
 from metalmatrix.errors import MatrixError
+from metalmatrix.published.releases import STAND_IN, published
 from metalmatrix.resolving.repairs import Repair, load_repairs
 from metalmatrix.searching.breaks import (
     DATA,
@@ -26,6 +30,9 @@ from metalmatrix.searching.probe import Failure
 from metalmatrix.searching.sentences import told
 from tests.fake_lab import day
 from tests.samples import NUMPY, lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FAILURE = Failure("import", "import", "no", "TypeError")
 BREAK = Break(
@@ -174,6 +181,22 @@ class TestTheDataThatShips:
         text = DATA.read_text(encoding="utf-8")
         assert dump_breaks(pasts) == text
         assert text.startswith('{"regenerate": "python -m metalmatrix when --force"')
+
+    def test_it_has_every_final_framework_that_can_be_rehearsed(self) -> None:
+        """Each that was there on the day of the data: a new one is missed here, `when --force` adds it."""
+
+        def missing(pasts: Iterable[Past]) -> set[str]:
+            day = max(past.as_of for past in load_breaks())
+            final = {
+                version
+                for name, version in history.frameworks()
+                if not Version(version).is_prerelease and version in published(STAND_IN)
+                if published(name)[version].uploaded <= day.isoformat()
+            }
+            return final - {past.cell.framework for past in pasts}
+
+        assert missing(load_breaks()) == set()
+        assert missing(load_breaks()[:-1]) == {load_breaks()[-1].cell.framework}
 
     def test_it_explains_every_cell(self) -> None:
         """Nothing that fails is left unexplained where a set can be had, and every break has its bound."""
