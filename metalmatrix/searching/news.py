@@ -111,7 +111,7 @@ def _passes_without(one: Break, held: Sequence[str], lab: Lab, before: dt.date, 
     others = [bound for bound in held if bound != one.bound]
     if _same(lab.resolved(before, others), lab.resolved(now, others)):
         return False
-    return lab.on(now, others, one.failure.check).passes(one.failure.check) is True
+    return lab.on(now, others, one.failure.check).known.passes(one.failure.check) is True
 
 
 def to_json(all_news: Sequence[News], since: dt.date, as_of: dt.date) -> dict[str, Any]:

@@ -124,6 +124,10 @@ def test_what_cannot_be_tried_is_not_as_before() -> None:
     for lab in (FakeLab(index, rotten, absent=pins), FakeLab(index, rotten, full=pins)):
         with pytest.raises(RehearsalError):
             since(lab)
+    # The whole set can be tried, but not the one that says whether a bound is needed still.
+    index = {**OLD, "setuptools": {**OLD["setuptools"], "83.0.0": "2026-11-25"}}
+    with pytest.raises(RehearsalError, match=r"setuptools==83\.0\.0"):
+        since(FakeLab(index, rotten, absent=["setuptools==83.0.0"]))
 
 
 def test_of_a_cell_that_the_data_has_not_all_is_new() -> None:
