@@ -215,7 +215,7 @@ class Bench:
             # A hang may be this machine's today: it counts when it comes twice.
             if not again or all(result.lasts for result in found):
                 break
-        if full := next((result for result in found if result.wants_room), None):
+        if full := next((result for result in found if result.of_the_machine), None):
             raise RehearsalError(f"{full.check} could not be run here: {full.message}", probe.AGAIN)
         results |= {result.check: result for result in found}
 

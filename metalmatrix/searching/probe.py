@@ -126,10 +126,11 @@ class Result:
         return cls(result.check, result.outcome, *said)
 
     @property
-    def wants_room(self) -> bool:
-        """Whether it failed since this machine's disk or memory is full."""
+    def of_the_machine(self) -> bool:
+        """Whether it failed for this machine's sake: a full disk or memory, or a signal from outside."""
         no_room = self.exception == "MemoryError" or any(words in self.message for words in _NO_ROOM)
-        return self.outcome == "failed" and no_room
+        ended = bool(self.signal) and self.signal not in _OF_THE_PROCESS
+        return self.outcome == "failed" and (no_room or ended)
 
     @property
     def lasts(self) -> bool:

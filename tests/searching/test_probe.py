@@ -112,8 +112,18 @@ def test_a_probe_from_before_signals_were_kept_is_read(path: Path) -> None:
 )
 def test_a_full_machine_is_told_from_a_broken_set(message: str, exception: str, *, wants: bool) -> None:
     """Whatever raised it; a file that a package forgot is the package's own matter."""
-    assert Result("save", "failed", "exception", message, exception).wants_room == wants
-    assert not Result("save", "passed", message=message).wants_room
+    assert Result("save", "failed", "exception", message, exception).of_the_machine == wants
+    assert not Result("save", "passed", message=message).of_the_machine
+
+
+@pytest.mark.parametrize(
+    ("signal", "outside"), [("SIGKILL", True), ("SIGTERM", True), ("SIGSEGV", False), ("", False)]
+)
+def test_a_process_that_was_ended_from_outside_tells_nothing_of_the_set(
+    signal: str, *, outside: bool
+) -> None:
+    """The kernel ends whoever takes the last memory; a crash is the set's own."""
+    assert Result("fit", "failed", "memory", "killed", signal=signal).of_the_machine == outside
 
 
 def test_a_check_that_has_changed_is_run_again_and_the_others_are_not(path: Path) -> None:
