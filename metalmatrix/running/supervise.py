@@ -125,10 +125,8 @@ class _Run:
         *,
         sealed: bool,
     ) -> None:
-        self.limits = limits
-        self.tell = tell
-        self.folder = folder
-        self.sealed = sealed
+        self.limits, self.tell = limits, tell
+        self.folder, self.sealed = folder, sealed
         # -I: neither the user's site-packages nor PYTHON* variables belong to the environment.
         self.command = [str(python), "-I", "-X", "faulthandler", str(checks_dir() / "run.py")]
         self.replacements = _replacements(python.parent.parent, folder)
