@@ -376,8 +376,9 @@ def test_where_the_oldest_set_fails_the_nearest_that_imports_is_taken() -> None:
             else rotten({**versions, "protobuf": "3"})
         )
 
-    past = search(FakeLab(OLD, late))
-    assert str(past.first) == "2022-05-27"
+    index = {**OLD, "protobuf": {**OLD["protobuf"], "4.21.1": "2022-05-30"}}  # 11 days, no power of two
+    past = search(FakeLab(index, late))
+    assert str(past.first) == "2022-05-30"
     assert past.note == (
         f"the set of 2022-05-19 cannot be imported (too old), that of {past.first} is the nearest that can"
     )
