@@ -131,6 +131,7 @@ PEOPLE = {
     "merge": "Join results from elsewhere into results/, none overwritten by an older one: -- DIR...",
     "shards": "Split the cells that nox lists among machines: -- LIST --runners macos-15 --minutes 45.",
     "day": "Move the day of matrix.toml: -- 2026-11-20, or -- today.",
+    "doctor": "Say what is wrong with an environment, and what to type: -- --python .venv, --traceback -.",
     "static": "Give every published combination its verdict, offline: -- --as-of 2026-10-01 --json.",
     "when": "Say since when a plain install is broken, and by what: -- py3.11-tf2.14.0-nometal.",
     "repair": "Find the bounds that mend a cell: -- py3.11-tf2.14.0-nometal --force; or -- --check.",

@@ -43,7 +43,8 @@ def check(report):
     holders = [item for item in frameworks if package_file(item) in item.files]
     source = source_of(holders)
     # What ends the import is told before what only may.
-    errors = plugin_errors(facts, notes, found, source) + framework_errors(notes, frameworks, holders)
+    errors = plugin_errors(facts, notes, found, source, site_folders(source))
+    errors += framework_errors(notes, frameworks, holders)
     notes += keras_notes(facts, found, holders)
     notes += [item.problem for item in found if item.problem][:10]
     if errors:
@@ -113,10 +114,9 @@ def matching(holders):
 # Two plugins -------------------------------------------------------------------------------------
 
 
-def plugin_errors(facts, notes, found, source):
+def plugin_errors(facts, notes, found, source, folders):
     """What is wrong with the plugins that TensorFlow would load; what may be right goes to ``notes``."""
     errors, loaded = [], []
-    folders = site_folders(source)
     for folder in folders:
         loaded += libraries(os.path.join(folder, PLUGIN_FOLDER), notes)
     claimed = claims(found + installed(folders)[0])

@@ -48,7 +48,7 @@ class Distribution:
         """The size that RECORD gives each file, None where it gives none, by the file's absolute path."""
         if self._files is None:
             self._files = {}
-            text = self._read("RECORD", RECORD_BYTES)
+            text = self.read("RECORD", RECORD_BYTES)
             try:
                 for row in csv.reader(text.splitlines()):
                     if row and "\0" not in row[0]:
@@ -70,7 +70,7 @@ class Distribution:
     def _headers(self):
         """The values of each header of METADATA, by its name in lower case."""
         found = {}
-        for line in self._read("METADATA", METADATA_BYTES).splitlines():
+        for line in self.read("METADATA", METADATA_BYTES).splitlines():
             if not line.strip():
                 break  # the description follows
             key, colon, value = line.partition(":")
@@ -78,9 +78,10 @@ class Distribution:
                 found.setdefault(key.lower(), []).append(value.strip()[:500])
         return found
 
-    def _read(self, name, limit):
+    def read(self, name, limit):
+        """The text of a file of its folder; empty where it cannot be read, with a ``problem`` that says why."""
         path = os.path.join(self._folder, name)
-        if name == "RECORD" and not os.path.lexists(path):
+        if name != "METADATA" and not os.path.lexists(path):
             return ""  # conda and the packagers of systems may leave it out (PEP 627)
         try:
             # A pipe or a device would keep the check waiting for good.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from collections.abc import Callable
+from typing import Callable
 
 Add = Callable[[str, str, str], argparse.ArgumentParser]
 """Adds a command: its name, a sentence, examples; a package's ``arguments.py`` takes it and adds its own."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import metalmatrix
 from metalmatrix.asking import arguments as asking
 from metalmatrix.diff import arguments as diff
+from metalmatrix.doctor import arguments as doctor
 from metalmatrix.errors import MetalmatrixError, ToolMissingError, told
 from metalmatrix.macs import arguments as macs
 from metalmatrix.pins import arguments as pins
@@ -28,7 +29,7 @@ from metalmatrix.table import arguments as table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WITH_COMMANDS = (running, table, asking, pins, diff, macs, searching, reported, published)
+WITH_COMMANDS = (running, table, asking, pins, doctor, diff, macs, searching, reported, published)
 """In the order in which `--help` lists them."""
 
 CODES = """\

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from metalmatrix.errors import MatrixError
@@ -38,14 +38,14 @@ class CheckInfo:
     advice: str
 
 
-@cache
+@lru_cache(maxsize=None)
 def checks_dir() -> Path:
     """The folder of the checks: beside the package in the repository, inside it when installed."""
     beside = PACKAGE.parent / "checks"
     return beside if (beside / "run.py").is_file() else PACKAGE / "_checks"
 
 
-@cache
+@lru_cache(maxsize=None)
 def check_catalog() -> tuple[CheckInfo, ...]:
     """The checks in the order in which they run.
 
@@ -67,7 +67,7 @@ def check_catalog() -> tuple[CheckInfo, ...]:
     return tuple(catalog)
 
 
-@cache
+@lru_cache(maxsize=None)
 def checks_seed() -> int:
     """The seed of everything random in the checks."""
     seed = _constants(checks_dir() / "checklib.py")[0].get("SEED")
@@ -85,7 +85,7 @@ def checks_digest() -> str:
     return digest.hexdigest()
 
 
-@cache
+@lru_cache(maxsize=None)
 def check_digest(check: str) -> str:
     """SHA-256 over the sources that decide what one check says: its own, and those that it imports.
 

@@ -17,7 +17,7 @@ import subprocess
 import threading
 import time
 from dataclasses import asdict, dataclass, fields
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -258,13 +258,13 @@ def _system() -> str:
     return platform.system().lower().replace("darwin", "macos")
 
 
-@cache
+@lru_cache(maxsize=None)
 def native_arch() -> str:
     """What programs made for this machine run as: ``arm64`` on an Apple-silicon Mac, also under Rosetta 2."""
     return "arm64" if _translated() else normalised(platform.machine())
 
 
-@cache
+@lru_cache(maxsize=None)
 def _translated() -> bool | None:
     """Whether Rosetta 2 runs this process: it does where an x86-64 process finds an arm64 machine.
 
@@ -278,7 +278,7 @@ def _translated() -> bool | None:
     return None if told is None else parse_sysctl(told).get("hw.optional.arm64") == "1"
 
 
-@cache
+@lru_cache(maxsize=None)
 def this_host() -> Host:
     """The facts about this machine; what cannot be had is empty."""
     import psutil  # noqa: PLC0415 - not needed to list the sessions

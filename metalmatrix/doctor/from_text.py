@@ -1,0 +1,74 @@
+"""What is wrong by a text alone: its messages, and what the table knows of the line that dyld printed.  Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metalmatrix.doctor.finding import Finding, finding
+from metalmatrix.doctor.look import checks_module
+from metalmatrix.doctor.rules import recognised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metalmatrix.doctor.known import Known
+    from metalmatrix.doctor.rules import Rules
+    from metalmatrix.doctor.text import Clues
+
+_GROUPS = 3
+
+
+def findings(text: str, clues: Clues, rules: Rules, known: Known) -> list[Finding]:
+    """What the messages in *text* mean."""
+    found = []
+    satisfies = checks_module("checkdists").satisfies
+    for item, words in recognised(rules, f"\n{text}\n", satisfies):
+        more = list(_linking(words.get("symbol", ""), clues, known)) if item.id == "does-not-link" else []
+        found.append(finding(item.id, (*item.saw, *more)))
+    return found
+
+
+def asks(text_findings: list[Finding], clues: Clues) -> list[str]:
+    """What would make the answer surer, as sentences with what to type."""
+    said = []
+    if not clues.python:
+        said.append("The text does not name the Python: `python -V` does.")
+    if any(item.id == "does-not-link" for item in text_findings) and not (clues.framework and clues.plugin):
+        said.append(
+            "The text does not name the versions: `python -m pip list` does; add its lines to the text."
+        )
+    return said
+
+
+def _linking(symbol: str, clues: Clues, known: Known) -> Iterator[str]:
+    """Of which pairs dyld prints that line."""
+    line = known.links.get((clues.framework, clues.plugin))
+    if line is not None:
+        pair = f"TensorFlow {clues.framework} with tensorflow-metal {clues.plugin}"
+        yield f"the text names {pair}: {f'dyld says {line}' if line else 'that pair loads, so another is there'}"
+    if not symbol:
+        return
+    pairs = known.printing(symbol)
+    if pairs:
+        yield f"dyld prints that for {'; '.join(ranges(pairs, known))}"
+    else:
+        yield f"no published pair is known to lack {symbol}"
+
+
+def ranges(pairs: list[tuple[str, str]], known: Known) -> list[str]:
+    """Pairs as ranges: ``tensorflow-metal 0.8.0 to 1.0.1 in TensorFlow 2.14.0 to 2.19.1``."""
+    order = [item.version for item in known.frameworks]
+    by_plugin: dict[str, list[str]] = {}
+    for framework, plugin in pairs:
+        by_plugin.setdefault(plugin, []).append(framework)
+    by_range: dict[str, list[str]] = {}
+    for plugin, frameworks in by_plugin.items():
+        final = [version for version in frameworks if version.replace(".", "").isdigit()] or frameworks
+        final.sort(key=order.index)
+        by_range.setdefault(_span(final), []).append(plugin)
+    found = [f"tensorflow-metal {_span(plugins)} in TensorFlow {span}" for span, plugins in by_range.items()]
+    return found[:_GROUPS] + ([f"{len(found) - _GROUPS} more"] if len(found) > _GROUPS else [])
+
+
+def _span(versions: list[str]) -> str:
+    return versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}"

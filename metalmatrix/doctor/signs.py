@@ -1,0 +1,399 @@
+"""What is wrong with an environment, by what was seen of it: pure, but for files that `look` listed.
+
+Each sign is a function of a `Scene` that gives what it saw, in sentences; nothing where all is well.  What is
+said of it, and what mends it, is the entry of its id in ``data/diagnoses.json``.  Signs of `MAC` are about
+Apple silicon, and are not looked for elsewhere: what a Linux machine has installed says nothing of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from metalmatrix.doctor.finding import Finding, finding
+from metalmatrix.doctor.known import numbers
+from metalmatrix.doctor.look import checks_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from metalmatrix.doctor.known import Known
+    from metalmatrix.doctor.look import Environment
+    from metalmatrix.doctor.machine import Machine
+
+PLUGIN = "tensorflow-metal"
+_LOCKS_WITH_TENSORFLOW = ("pyarrow", "tokenizers", "tink")
+_CUDA_VARIABLES = ("CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
+_CLAUSE = r"(?:[<>=!~]=|[<>])[0-9][0-9a-z.*]{0,20}"
+_SPECIFIER = re.compile(rf"{_CLAUSE}(?:,{_CLAUSE}){{0,5}}")
+_CUDA_NAMES = re.compile(r"nvidia-[a-z0-9-]{1,40}|tensorflow-gpu|tf-nightly-gpu")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that the signs look at.
+
+    Attributes:
+        variables: The environment variables of who asks.
+    """
+
+    environment: Environment
+    machine: Machine
+    known: Known
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def frameworks(self) -> list[Any]:
+        """The distributions that are TensorFlow by their names."""
+        names = checks_module("check_packages").FRAMEWORKS
+        return [item for item in self.environment.distributions if item.name in names]
+
+    @cached_property
+    def holders(self) -> list[Any]:
+        """Those of them that hold TensorFlow's code: the others are empty wheels."""
+        package_file = checks_module("check_packages").package_file
+        return [item for item in self.frameworks if package_file(item) in item.files]
+
+    @property
+    def framework(self) -> Any:  # noqa: ANN401 - a Distribution of checks/
+        """The TensorFlow that is imported, or None."""
+        return next(iter(self.holders or self.frameworks), None)
+
+    @property
+    def plugin(self) -> Any:  # noqa: ANN401
+        """The plugin that is installed, or None."""
+        return self.environment.first(PLUGIN)
+
+    @cached_property
+    def plugins(self) -> dict[str, list[str]]:
+        """What the `packages` check says of libraries in ``tensorflow-plugins``: errors, notes, loaded."""
+        check, environment = checks_module("check_packages"), self.environment
+        facts: dict[str, Any] = {}
+        notes: list[str] = []
+        source = check.source_of(self.holders)
+        folders = [folder for folder in environment.folders if "site-packages" in folder]
+        # By TensorFlow's own rule (`check_packages.site_folders`): 2.20 looks there from any environment.
+        if environment.user_site and "get_scheme_names" in source:
+            folders.append(environment.user_site)
+        folders = list(dict.fromkeys(folders))
+        errors = check.plugin_errors(facts, notes, list(environment.distributions), source, folders)
+        return {"errors": errors, "notes": notes, "loaded": facts["plugins_loaded"]}
+
+    @cached_property
+    def rivals(self) -> dict[str, list[str]]:
+        """What it says of frameworks that stand in each other's place: errors and notes."""
+        notes: list[str] = []
+        check = checks_module("check_packages")
+        errors = check.framework_errors(notes, self.frameworks, self.holders)
+        return {"errors": errors, "notes": notes}
+
+    def within(self, version: str, specifier: str) -> bool | None:
+        """Whether a version is within a specifier; None where one of them cannot be understood."""
+        answer = checks_module("checkdists").satisfies(version, specifier)
+        return answer if isinstance(answer, bool) else None
+
+
+Sign = Callable[[Scene], Iterator[str]] if TYPE_CHECKING else None
+
+
+def rosetta(scene: Scene) -> Iterator[str]:
+    """The interpreter is Intel's, on a Mac that is not; conda's own sign tells more where it is conda's."""
+    seen = scene.environment
+    if seen.machine == "x86_64" and not any(conda_x86(scene)):
+        yield f"{seen.python} runs as x86_64 on an Apple-silicon Mac"
+
+
+def conda_x86(scene: Scene) -> Iterator[str]:
+    """conda installed packages of its platform for Intel."""
+    intel = [package for package in scene.environment.conda if package.subdir == "osx-64"]
+    if intel:
+        named = ", ".join(f"{package.name} {package.version}" for package in intel)
+        yield f"conda installed {named} for osx-64, the platform of Intel Macs"
+
+
+def python_without_wheels(scene: Scene) -> Iterator[str]:
+    """No wheel of TensorFlow can be for this Python."""
+    seen, pythons = scene.environment, scene.known.pythons(scene.known.frameworks)
+    if seen.implementation != "cpython":
+        yield f"{seen.python} is {seen.implementation}, and TensorFlow is built for CPython"
+    elif seen.free_threaded:
+        yield f"{seen.python} is a free-threaded build, which TensorFlow has no wheels for"
+    elif pythons and seen.minor not in pythons:
+        too = "new" if numbers(seen.minor) > numbers(pythons[-1]) else "old"
+        span = f"Python {pythons[0]} to {pythons[-1]}"
+        yield f"{seen.python} is Python {seen.version}, too {too}: there are wheels for {span}"
+
+
+def no_tensorflow(scene: Scene) -> Iterator[str]:
+    """Nothing of TensorFlow is installed."""
+    if not scene.frameworks and not scene.environment.problems:
+        named = [package.name for package in scene.environment.conda if package.name == "tensorflow"]
+        if not named:
+            yield f"no distribution of TensorFlow is in the environment of {scene.environment.python}"
+
+
+def plain_tensorflow(scene: Scene) -> Iterator[str]:
+    """TensorFlow's own wheel from before there was one for Apple silicon, or any wheel for Intel."""
+    for item in scene.holders:
+        tags = item.read("WHEEL", 65536)
+        if "_x86_64" in tags and "arm64" not in tags and "universal2" not in tags:
+            yield f"{item} was installed from a wheel for Intel (its WHEEL file says x86_64)"
+        elif item.name == "tensorflow" and scene.within(item.version, "<2.13") and "arm64" not in tags:
+            if item.read("INSTALLER", 100).strip() != "conda":
+                yield f"{item} is installed, and tensorflow has wheels for Apple silicon from 2.13.0 on"
+
+
+def empty_framework(scene: Scene) -> Iterator[str]:
+    """A wheel without code is installed, and the one with the code is not."""
+    if scene.frameworks and not scene.holders and all(item.files for item in scene.frameworks):
+        yield f"{' and '.join(map(str, scene.frameworks))} holds no code: it is an empty wheel"
+
+
+def two_frameworks(scene: Scene) -> Iterator[str]:
+    """Both names at different versions."""
+    yield from scene.rivals["errors"] + scene.rivals["notes"]
+
+
+def conda_tensorflow(scene: Scene) -> Iterator[str]:
+    """conda's TensorFlow, and another from a package index, in one environment."""
+    for package in scene.environment.conda:
+        if package.name in {"tensorflow", "tensorflow-base"}:
+            for item in scene.frameworks:
+                if item.read("INSTALLER", 100).strip() not in {"conda", ""}:
+                    yield f"conda installed {package.name} {package.version}, and pip installed {item}"
+
+
+def cuda(scene: Scene) -> Iterator[str]:
+    """What is only good for NVIDIA's GPUs."""
+    for item in scene.environment.distributions:
+        if _CUDA_NAMES.fullmatch(item.name):
+            yield f"{item} is installed, which is for NVIDIA's GPUs"
+    for name in _CUDA_VARIABLES:
+        if "cuda" in scene.variables.get(name, "").lower():
+            yield f"the variable {name} names CUDA"
+
+
+def tflite_runtime(scene: Scene) -> Iterator[str]:
+    """Something asks for a package that has no wheel here."""
+    if scene.environment.first("tflite-runtime") is None:
+        for item in scene.environment.distributions:
+            if item.requirement("tflite-runtime") is not None:
+                yield f"{item} requires tflite-runtime, which is not installed"
+
+
+def two_plugins(scene: Scene) -> Iterator[str]:
+    """A second library registers the GPU, or the variable names a file that is not there."""
+    yield from scene.plugins["errors"]
+
+
+def leftover_plugin(scene: Scene) -> Iterator[str]:
+    """A plugin's library that nobody claims, or a plugin without a framework."""
+    yield from (note for note in scene.plugins["notes"] if "a leftover" in note)
+    if scene.plugin and not scene.frameworks:
+        yield f"{scene.plugin} is installed, and no TensorFlow is"
+
+
+def no_plugin(scene: Scene) -> Iterator[str]:
+    """Nothing that would bring the GPU."""
+    if scene.framework and not scene.plugin and not scene.plugins["loaded"]:
+        yield f"{scene.framework} is installed, and no plugin: it computes on the CPU alone"
+        pythons = scene.known.pythons(scene.known.plugins)
+        if pythons and scene.environment.minor not in pythons:
+            span = f"Python {pythons[0]} to {pythons[-1]}"
+            yield f"{PLUGIN} has wheels for {span}, and this is Python {scene.environment.minor}"
+
+
+def does_not_link(scene: Scene) -> Iterator[str]:
+    """The loader would refuse the plugin, by what is known of both wheels."""
+    if scene.framework and scene.plugin:
+        pair = scene.framework.version, scene.plugin.version
+        line = scene.known.links.get(pair)
+        if line:
+            yield f"{scene.framework} with {scene.plugin}: dyld says {line}"
+
+
+def macos_too_old(scene: Scene) -> Iterator[str]:
+    """What is installed was built for a newer macOS."""
+    here = scene.machine.macos
+    for item, release in (
+        (scene.framework, scene.known.framework(scene.framework.version) if scene.framework else None),
+        (scene.plugin, scene.known.plugin(scene.plugin.version) if scene.plugin else None),
+    ):
+        if here and release and release.distribution == item.name and numbers(release.macos) > numbers(here):
+            yield f"{item} needs macOS {release.macos}, and this is macOS {here}"
+
+
+def numpy_2(scene: Scene) -> Iterator[str]:
+    """NumPy 2 under a build for NumPy 1."""
+    numpy = scene.environment.first("numpy")
+    if numpy and scene.within(numpy.version, ">=2"):
+        yield from _out_of_bounds(scene, "numpy")
+
+
+def protobuf(scene: Scene) -> Iterator[str]:
+    """A protobuf that TensorFlow's generated code cannot be read by."""
+    yield from _out_of_bounds(scene, "protobuf")
+
+
+def keras(scene: Scene) -> Iterator[str]:
+    """A Keras that TensorFlow does not ask for."""
+    facts: dict[str, Any] = {}
+    found = list(scene.environment.distributions)
+    notes = checks_module("check_packages").keras_notes(facts, found, scene.holders)
+    yield from (note for note in notes if "asks for keras" in note)
+
+
+def pkg_resources(scene: Scene) -> Iterator[str]:
+    """TensorBoard wants a module that setuptools 82 does not have."""
+    seen = scene.environment
+    yield from _out_of_bounds(scene, "setuptools")
+    board = seen.first("tensorboard")
+    if board and scene.within(board.version, "<2.21") and seen.first("setuptools") is None:
+        yield f"{board} imports pkg_resources, and setuptools, which had it, is not installed"
+
+
+def pyarrow(scene: Scene) -> Iterator[str]:
+    """A library that hangs or aborts together with TensorFlow 2.20 in one process."""
+    if scene.framework and scene.within(scene.framework.version, ">=2.20rc0"):
+        for name in _LOCKS_WITH_TENSORFLOW:
+            item = scene.environment.first(name)
+            if item:
+                yield f"{scene.framework} and {item} are installed together"
+
+
+def session(scene: Scene) -> Iterator[str]:
+    """Nobody is logged in at the screen in this session."""
+    if scene.machine.without_login and scene.plugin:
+        yield f"launchctl managername says {scene.machine.session}, and not Aqua"
+
+
+def gpu_not_listed(scene: Scene) -> Iterator[str]:
+    """A virtual machine has no Metal to depend on."""
+    if scene.machine.virtual and scene.plugin:
+        yield "this macOS is a guest of a hypervisor (kern.hv_vmm_present is 1)"
+
+
+def platform_id(scene: Scene) -> Iterator[str]:
+    """The pair of which it is reported: the GPU is listed, and the new optimizers look for XLA's platform."""
+    if scene.framework and scene.plugin and scene.within(scene.framework.version, ">=2.11rc0,<2.12rc0"):
+        yield f"{scene.framework} with {scene.plugin}"
+
+
+def fused_relu(scene: Scene) -> Iterator[str]:
+    """A public report of this pair, beyond its import."""
+    if scene.framework and scene.plugin:
+        for told in scene.known.told:
+            if (told.framework, told.plugin) == (scene.framework.version, scene.plugin.version):
+                yield f"reported of {scene.framework} with {scene.plugin}: {told.message} ({told.source})"
+
+
+def needed(scene: Scene, package: str) -> tuple[str, str]:
+    """The bound that an installed package breaks, and how that is seen; both empty where all is well.
+
+    The bound is a repair's, or what TensorFlow asks for by its own word, where that is nothing but a bound.
+    """
+    framework, item = scene.framework, scene.environment.first(package)
+    if framework is None or item is None:
+        return "", ""
+    for bound in scene.known.bounds:
+        name = re.split(r"[<>=!~]", bound.bound, maxsplit=1)[0]
+        applies = scene.within(framework.version, bound.frameworks)
+        if name == package and applies and scene.within(scene.environment.minor, bound.python):
+            if scene.within(item.version, bound.bound[len(name) :]) is False:
+                since = f"broken since {bound.since}, by {bound.upload}"
+                return bound.bound, (
+                    f"{item} is installed, and {framework} needs {bound.bound}: {bound.why} ({since})"
+                )
+    asked = framework.requirement(package)
+    if asked and scene.within(item.version, asked) is False:
+        return _bound(package, asked), f"{item} is installed, and {framework} asks for {package}{asked}"
+    return "", ""
+
+
+def _bound(package: str, asked: str) -> str:
+    """A requirement fit for a command line; empty where it is more than versions."""
+    compact = asked.replace(" ", "")
+    return f"{package}{compact}" if _SPECIFIER.fullmatch(compact) else ""
+
+
+def _out_of_bounds(scene: Scene, package: str) -> Iterator[str]:
+    """How an installed package breaks what its TensorFlow needs."""
+    _, seen = needed(scene, package)
+    if seen:
+        yield seen
+
+
+MAC: dict[str, Callable[[Scene], Iterator[str]]] = {
+    "rosetta": rosetta,
+    "conda-x86": conda_x86,
+    "python-without-wheels": python_without_wheels,
+    "plain-tensorflow": plain_tensorflow,
+    "cuda": cuda,
+    "tflite-runtime": tflite_runtime,
+    "empty-framework": empty_framework,
+    "conda-tensorflow": conda_tensorflow,
+    "macos-too-old": macos_too_old,
+    "leftover-plugin": leftover_plugin,
+    "no-plugin": no_plugin,
+    "does-not-link": does_not_link,
+    "pyarrow": pyarrow,
+    "session": session,
+    "gpu-not-listed": gpu_not_listed,
+    "platform-id": platform_id,
+    "fused-relu": fused_relu,
+}
+"""By the id of the diagnosis: what shows on Apple silicon alone."""
+
+ANYWHERE: dict[str, Callable[[Scene], Iterator[str]]] = {
+    "no-tensorflow": no_tensorflow,
+    "two-frameworks": two_frameworks,
+    "two-plugins": two_plugins,
+    "numpy-2": numpy_2,
+    "protobuf": protobuf,
+    "keras": keras,
+    "pkg-resources": pkg_resources,
+}
+"""And what is a matter of Python packages, on any machine."""
+
+NOTES = frozenset({"cuda", "session", "gpu-not-listed", "platform-id", "fused-relu"})
+"""Signs that may be harmless until something fails: a message, or a check of ``--deep``, makes a problem."""
+
+
+def findings(scene: Scene) -> list[Finding]:
+    """All that is wrong, and what is worth to know."""
+    signs = {**(MAC if scene.machine.is_apple_silicon else {}), **ANYWHERE}
+    found = []
+    for name, sign in signs.items():
+        saw = list(sign(scene))
+        if saw:
+            found.append(finding(name, saw, note=name in NOTES, values=_values(scene, name)))
+    return found
+
+
+_PACKAGES = {"numpy-2": "numpy", "protobuf": "protobuf", "keras": "keras", "pkg-resources": "setuptools"}
+
+
+def _values(scene: Scene, name: str) -> dict[str, str]:
+    """What the commands of a diagnosis name: the bound that is broken, a library that nobody claims."""
+    if name in _PACKAGES:
+        bound, _ = needed(scene, _PACKAGES[name])
+        return {"bound": bound} if bound else {}
+    notes = scene.plugins["notes"] if name == "leftover-plugin" else []
+    unclaimed = [note.partition(" is in no ")[0] for note in notes if "a leftover" in note]
+    return {"leftover": unclaimed[0]} if unclaimed and os.sep in unclaimed[0] else {}
+
+
+def unknowns(scene: Scene) -> list[str]:
+    """What cannot be told of this environment, in sentences."""
+    said = list(scene.environment.problems)
+    framework, plugin = scene.framework, scene.plugin
+    if framework and plugin and scene.machine.is_apple_silicon:
+        if (framework.version, plugin.version) not in scene.known.links:
+            said.append(
+                f"Whether {plugin} loads into {framework} is not known: "
+                f"what this clone knows ends on {scene.known.as_of}."
+            )
+    return said
