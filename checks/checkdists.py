@@ -14,9 +14,10 @@ METADATA_BYTES = 2**20  # TensorFlow's own has 6 KiB
 RECORD_BYTES = 2**24  # TensorFlow's own has 1.6 MiB, in 13,000 lines
 
 # PEP 440 without epochs and local versions, which neither TensorFlow nor Keras has ever used.
-_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(?:[._-]?(a|b|rc)(\d+))?(?:\.?post(\d+))?(?:\.?dev(\d+))?")
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(?:[._-]?(a|b|rc)(\d+))?(?:\.?post(\d+))?(?:\.?dev(\d*))?")
 _CLAUSE = re.compile(r"(~=|==|!=|<=|>=|<|>)\s*([^\s,]+)")
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^]]*\])?\s*\(?([^;()]*)\)?\s*(;.*)?")
+_PYTHON_MARKER = re.compile(r";\s*python_version\s*([<>=!]=|[<>])\s*['\"]([0-9.]{1,10})['\"]\s*")
 
 
 class Distribution:
@@ -59,12 +60,17 @@ class Distribution:
                 self.problem = f"The file list of {self} is damaged ({error})."
         return self._files
 
-    def requirement(self, name):
-        """The specifier under which it asks for ``name`` unconditionally, or None where it does not."""
+    def requirement(self, name, python=None):
+        """The specifier under which it asks for ``name`` unconditionally, or None where it does not.
+
+        With a minor version of ``python``, also what it asks for under a marker for that alone.
+        """
         for line in self.requires:
             match = _REQUIREMENT.fullmatch(line.strip())
-            if match and normalised(match[1]) == name and not match[4]:
-                return match[3].strip()
+            if match and normalised(match[1]) == name:
+                marker = _PYTHON_MARKER.fullmatch(match[4]) if match[4] and python else None
+                if not match[4] or (marker and satisfies(python, marker[1] + marker[2])):
+                    return match[3].strip()
         return None
 
     def _headers(self):
@@ -79,7 +85,7 @@ class Distribution:
         return found
 
     def read(self, name, limit):
-        """The text of a file of its folder; empty where it cannot be read, with a ``problem`` that says why."""
+        """The text of a file of its folder; where it cannot be read it is empty, and ``problem`` says why."""
         path = os.path.join(self._folder, name)
         if name != "METADATA" and not os.path.lexists(path):
             return ""  # conda and the packagers of systems may leave it out (PEP 627)
@@ -184,10 +190,10 @@ def _key(version):
     numbers = tuple(map(int, match[1].split(".")))
     release = numbers + (0,) * (8 - len(numbers))
     post = int(match[4]) if match[4] else -1
-    development = int(match[5]) if match[5] else float("inf")
+    development = float("inf") if match[5] is None else int(match[5] or 0)  # `6.0.0dev` is 6.0.0.dev0
     if match[2]:
         stage = ("a", "b", "rc").index(match[2]), int(match[3])
     else:
         # 3.0.dev1 comes before 3.0a1
-        stage = (-1, 0) if match[5] and post < 0 else _FINAL
+        stage = (-1, 0) if match[5] is not None and post < 0 else _FINAL
     return release, stage, post, development

@@ -21,13 +21,14 @@ def add_to(add: Add) -> None:
   python -m metalmatrix doctor --traceback -                paste a message, then Ctrl-D; on any machine
   python -m metalmatrix doctor --python .venv --traceback error.txt --json
   python -m metalmatrix doctor --deep                       run the checks as well
-Runs on Python 3.8 and later with nothing installed, and imports no TensorFlow; --deep needs the whole package.
-It ends with 0 where all is well, 1 where a problem is found, 2 where it could not look, or knows no message.""",
+Python 3.8 or later with nothing installed is enough; --deep needs the whole package.
+It ends with 0 where all is well, 1 where a problem is found, 2 where it could not look,
+or where a text holds no message that it knows.""",
     )
     doctor.add_argument("--python", metavar="PATH", help="an interpreter, or the folder of an environment")
-    doctor.add_argument("--traceback", metavar="FILE", help="a text to read instead, or - for standard input")
-    doctor.add_argument("--deep", action="store_true", help="run the checks: wrong numbers, the GPU, training")
+    doctor.add_argument("--traceback", metavar="FILE", help="a text to read instead; - is standard input")
+    doctor.add_argument("--deep", action="store_true", help="run the checks: numbers, GPU, training")
     doctor.add_argument(
-        "--write", action="store_true", help="make the data that it goes by anew from the table, and no more"
+        "--write", action="store_true", help="only make the data that it goes by anew, from the table"
     )
     json_too(doctor)

@@ -29,7 +29,9 @@ _SECRETS = re.compile(
     r"|(?i:bearer\s)[A-Za-z0-9_.\-]{8,400}"
 )
 # A long run of letters and digits that mixes both is a key of some kind; symbols of dyld have underscores.
-_KEYS = re.compile(r"(?<![A-Za-z0-9_/.-])(?=[A-Za-z]{0,60}[0-9])(?=[0-9]{0,60}[A-Za-z])[A-Za-z0-9]{32,200}(?![A-Za-z0-9_/.-])")
+_KEYS = re.compile(
+    r"(?<![A-Za-z0-9_/.-])(?=[A-Za-z]{0,60}[0-9])(?=[0-9]{0,60}[A-Za-z])[A-Za-z0-9]{32,200}(?![A-Za-z0-9_/.-])"
+)
 _SHORTEST = 3
 
 

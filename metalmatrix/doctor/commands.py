@@ -25,6 +25,8 @@ from metalmatrix.output import print_json, tell
 if TYPE_CHECKING:
     import argparse
 
+    from metalmatrix.doctor.finding import Finding
+
 _WIDEST = 110
 
 
@@ -59,7 +61,8 @@ def _exam(options: argparse.Namespace) -> Exam:
     if options.python or options.deep or clues is None:
         python, chosen = (interpreter(options.python), "--python") if options.python else active(os.environ)
         scene = Scene(look(python, chosen), this_machine(), known, os.environ)
-    more, failed = (), ""
+    more: tuple[Finding, ...] = ()
+    failed = ""
     if options.deep and scene:
         try:
             results = deep.run(scene.environment.python, tell)
@@ -77,7 +80,7 @@ def _facts(exam: Exam) -> list[str]:
         seen, machine = exam.scene.environment, exam.scene.machine
         lines += [
             f"machine: {machine.told}",
-            f"python: {seen.version} {seen.implementation} for {seen.machine}, {seen.manager}, at {seen.python}",
+            f"python: {seen.version} {seen.implementation} for {seen.machine}, {seen.manager}: {seen.python}",
             f"packages: {', '.join(packages(exam.scene)) or 'nothing of TensorFlow'}",
         ]
     lines.append(f"found: {', '.join(item.id for item in exam.diagnoses) or 'nothing'}")

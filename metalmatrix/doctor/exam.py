@@ -1,4 +1,4 @@
-"""One examination: what was looked at, what it comes to, and the exit code.  Pure, but for what it is given."""
+"""One examination: what was looked at, what it comes to, and the exit code.  Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import metalmatrix
 from metalmatrix.doctor import from_text, signs
 from metalmatrix.doctor.diagnose import Wanted, diagnoses, pins_to_json
+from metalmatrix.doctor.finding import LONGEST
 from metalmatrix.doctor.remedy import Place
+from metalmatrix.text import plain
 
 if TYPE_CHECKING:
     from metalmatrix.doctor.diagnose import Diagnosis
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 HEALTHY, PROBLEM, COULD_NOT_LOOK = 0, 1, 2
 
-_TOLD = ("numpy", "keras", "tf-keras", "protobuf", "setuptools", "tensorboard", "h5py", "ml-dtypes", "pyarrow")
+_TOLD = ("numpy", "keras", "tf-keras", "protobuf", "setuptools", "tensorboard", "h5py", "pyarrow")
 """Packages that are told of beside TensorFlow and plugins: most of what breaks it is one of these."""
 
 
@@ -117,7 +119,7 @@ def packages(scene: Scene | None) -> list[str]:
     installed = scene.environment.distributions
     first = [item for item in installed if item.name.startswith("tensorflow")]
     rest = [item for name in _TOLD for item in installed if item.name == name]
-    return [f"{item.name} {item.version}"[:100] for item in (*first, *rest)][:40]
+    return [plain(f"{item.name} {item.version}", 100) for item in (*first, *rest)][:40]
 
 
 def examine(  # noqa: PLR0913 - what an examination is made of
@@ -146,7 +148,7 @@ def examine(  # noqa: PLR0913 - what an examination is made of
     asked: list[str] = []
     if scene:
         found += signs.findings(scene)
-        unknowns += signs.unknowns(scene)
+        unknowns += [plain(sentence, LONGEST) for sentence in signs.unknowns(scene)]
     if clues:
         read = from_text.findings(text, clues, rules, known)
         found += read
@@ -158,9 +160,7 @@ def examine(  # noqa: PLR0913 - what an examination is made of
     pins = known.choose(wanted.python, wanted.macos, wanted.framework) if wanted.python else None
     pins = pins or known.choose("", wanted.macos)
     layers = rules.layers
-    return Exam(
-        scene, clues, tuple(made), pins, known.as_of, tuple(unknowns), tuple(asked), failed, layers
-    )
+    return Exam(scene, clues, tuple(made), pins, known.as_of, tuple(unknowns), tuple(asked), failed, layers)
 
 
 def _place(scene: Scene | None, clues: Clues | None) -> Place:

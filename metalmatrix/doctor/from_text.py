@@ -1,4 +1,4 @@
-"""What is wrong by a text alone: its messages, and what the table knows of the line that dyld printed.  Pure."""
+"""What is wrong by a text alone: its messages, and what the table knows of the line of dyld.  Pure."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _linking(symbol: str, clues: Clues, known: Known) -> Iterator[str]:
     """Of which pairs dyld prints that line."""
     line = known.links.get((clues.framework, clues.plugin))
     if line is not None:
-        pair = f"TensorFlow {clues.framework} with tensorflow-metal {clues.plugin}"
-        yield f"the text names {pair}: {f'dyld says {line}' if line else 'that pair loads, so another is there'}"
+        answer = f"dyld says {line}" if line else "that pair loads, so it is another"
+        yield f"the text names TensorFlow {clues.framework} with tensorflow-metal {clues.plugin}: {answer}"
     if not symbol:
         return
     pairs = known.printing(symbol)
@@ -57,18 +57,28 @@ def _linking(symbol: str, clues: Clues, known: Known) -> Iterator[str]:
 
 def ranges(pairs: list[tuple[str, str]], known: Known) -> list[str]:
     """Pairs as ranges: ``tensorflow-metal 0.8.0 to 1.0.1 in TensorFlow 2.14.0 to 2.19.1``."""
-    order = [item.version for item in known.frameworks]
+    final = [item.version for item in known.frameworks if item.version.replace(".", "").isdigit()]
+    plugins = [item.version for item in known.plugins]
     by_plugin: dict[str, list[str]] = {}
     for framework, plugin in pairs:
         by_plugin.setdefault(plugin, []).append(framework)
     by_range: dict[str, list[str]] = {}
-    for plugin, frameworks in by_plugin.items():
-        final = [version for version in frameworks if version.replace(".", "").isdigit()] or frameworks
-        final.sort(key=order.index)
-        by_range.setdefault(_span(final), []).append(plugin)
-    found = [f"tensorflow-metal {_span(plugins)} in TensorFlow {span}" for span, plugins in by_range.items()]
+    for plugin in sorted(by_plugin, key=plugins.index):
+        frameworks = by_plugin[plugin]
+        by_range.setdefault(_spans(frameworks, final) or ", ".join(frameworks), []).append(plugin)
+    found = [
+        f"tensorflow-metal {_spans(group, plugins)} in TensorFlow {span}" for span, group in by_range.items()
+    ]
     return found[:_GROUPS] + ([f"{len(found) - _GROUPS} more"] if len(found) > _GROUPS else [])
 
 
-def _span(versions: list[str]) -> str:
-    return versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}"
+def _spans(versions: list[str], order: list[str]) -> str:
+    """Those of *versions* that are in *order*, as runs: ``0.8.0 to 1.0.1, 1.2.0``."""
+    runs: list[list[str]] = []
+    for index, version in enumerate(order):
+        if version in versions:
+            if runs and index and order[index - 1] == runs[-1][-1]:
+                runs[-1].append(version)
+            else:
+                runs.append([version])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)

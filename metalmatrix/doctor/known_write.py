@@ -98,9 +98,7 @@ def _links() -> Iterator[dict[str, Any]]:
         for _, framework in history.frameworks():
             if plugin_name != PLUGIN or plugin == NO_PLUGIN:
                 continue
-            answers = {
-                link_release(load_facts(), python, framework, plugin) for python in history.pythons()
-            }
+            answers = {link_release(load_facts(), python, framework, plugin) for python in history.pythons()}
             told = {
                 "" if answer.outcome == "ok" else answer.line
                 for answer in answers

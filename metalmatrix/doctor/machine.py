@@ -44,7 +44,7 @@ class Machine:
             return f"macOS {self.macos or '(version unknown)'} on Apple silicon{session}{virtual}"
         name = {"macos": f"macOS {self.macos} on Intel", "linux": f"Linux on {self.arch}"}.get(self.system)
         name = name or f"{self.system or 'an unknown system'} on {self.arch}"
-        return f"{name}: no Apple-silicon Mac, so what only shows there (wheels, plugin, GPU) is not looked at"
+        return f"{name}: no Apple-silicon Mac, so wheels, plugin and GPU are not looked at"
 
     @property
     def without_login(self) -> bool:

@@ -1,4 +1,4 @@
-"""What an interpreter is and where it looks for packages, printed as one line of JSON; run in a child process.
+"""What an interpreter is and where it looks for packages, as one line of JSON; run in a child process.
 
 It is started with ``-S``, so no ``.pth`` file and no ``sitecustomize`` of a broken environment runs, and it
 works out by itself what ``site`` would have made of ``sys.path``.  Nothing of the environment is imported.
@@ -18,9 +18,9 @@ def environment():
     here = os.path.dirname(os.path.abspath(sys.executable or ""))
     for folder in (here, os.path.dirname(here)):
         try:
-            with open(os.path.join(folder, "pyvenv.cfg")) as file:  # noqa: PLW1514 - Python 2.7 has no encoding
+            with open(os.path.join(folder, "pyvenv.cfg")) as file:
                 lines = file.read(65536).splitlines()
-        except (IOError, OSError, ValueError):  # noqa: UP024 - they are two in Python 2.7
+        except (IOError, OSError, ValueError):  # two of them in Python 2.7
             continue
         pairs = (line.partition("=") for line in lines)
         return folder, {key.strip().lower(): value.strip() for key, _, value in pairs}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from metalmatrix.doctor.known import Pins
 
-PLACEHOLDER = re.compile(r"\{([a-z-]+)(?:\|([^}]*))?\}")
+PLACEHOLDER = re.compile(r"\{([a-z-]+)\}")
 NEW = ".venv-metal"
 _WHEELS = "--only-binary :all:"
 
@@ -50,8 +50,8 @@ def commands(fix: Iterable[str], place: Place, pins: Pins | None, values: dict[s
     """The lines to type.
 
     Args:
-        fix: Lines with placeholders, ``{name}`` or ``{name|what stands there without}``.  A line with one
-            that cannot be filled is left out, and where that is the pins, all of them: half is worse.
+        fix: Lines with placeholders.  A line with one that cannot be filled is left out, and where that is
+            the pins, all of them: half is worse.
         place: Where they are typed.
         pins: What is to be installed; None where there is no set for this Python.
         values: Paths that were seen, by the placeholder's name.
@@ -68,12 +68,9 @@ def commands(fix: Iterable[str], place: Place, pins: Pins | None, values: dict[s
             lines += _new(place, pins, conda=line == "{new-conda}" or place.manager == "conda")
             continue
         parts = PLACEHOLDER.split(line)
-        filled = [
-            _filled(name, place, pins, values) or (shlex.quote(default) if default else "")
-            for name, default in zip(parts[1::3], parts[2::3])
-        ]
-        if all(filled):
-            lines.append("".join(text + more for text, more in zip(parts[::3], [*filled, ""])))
+        filled = [_filled(name, place, pins, values) for name in parts[1::2]]
+        if all(filled) and all(part.isprintable() for part in filled):
+            lines.append("".join(text + more for text, more in zip(parts[::2], [*filled, ""])))
     return tuple(lines)
 
 

@@ -122,12 +122,13 @@ def parse(text: str) -> Rules:
     """
     try:
         data = json.loads(text)
-        if data["schema"] != SCHEMA:
-            raise ValueError(f"schema {data['schema']!r}, and this metalmatrix reads {SCHEMA}")
+        schema = data["schema"]
         rules = [_rule(entry) for entry in data["diagnoses"]]
         layers = dict(data["layers"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MatrixError(f"{DATA.name} is damaged ({type(error).__name__}: {error})", _HINT) from error
+    if schema != SCHEMA:
+        raise MatrixError(f"{DATA.name} has schema {schema!r}, and this metalmatrix reads {SCHEMA}", _HINT)
     order = list(layers)
     rules.sort(key=lambda rule: order.index(rule.layer))
     return Rules(layers, {rule.id: rule for rule in rules})
@@ -140,7 +141,7 @@ def _rule(entry: dict[str, Any]) -> Rule:
 
 
 def _message(entry: dict[str, Any]) -> Message:
-    items = {
+    items: dict[str, tuple[tuple[str, ...], ...]] = {
         name: tuple(tuple(item) for item in entry[name]) for name in ("all", "any", "none") if name in entry
     }
     texts = {name: "\n".join(entry[name]) for name in ("example", "near")}
@@ -215,7 +216,11 @@ def _word(text: str, fragment: str) -> str:
 
 def _quote(text: str, place: int) -> str:
     """The part of a line around *place*."""
-    begin = max(text.rfind("\n", max(0, place - _BEFORE), place) + 1, place - _BEFORE, 0)
+    place += text.startswith("\n", place)
+    first = max(0, place - _BEFORE)
+    begin = text.rfind("\n", first, place) + 1
+    if not begin:  # the line is longer: from the next word on
+        begin = text.find(" ", first, place) + 1 or first
     end = text.find("\n", place, place + _AFTER)
     return text[begin : end if end >= 0 else place + _AFTER].strip()
 

@@ -28,7 +28,7 @@ PLUGIN = "tensorflow-metal"
 _LOCKS_WITH_TENSORFLOW = ("pyarrow", "tokenizers", "tink")
 _CUDA_VARIABLES = ("CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
 _CLAUSE = r"(?:[<>=!~]=|[<>])[0-9][0-9a-z.*]{0,20}"
-_SPECIFIER = re.compile(rf"{_CLAUSE}(?:,{_CLAUSE}){{0,5}}")
+_SPECIFIER = re.compile(rf"{_CLAUSE}(?:,{_CLAUSE}){{0,15}}")
 _CUDA_NAMES = re.compile(r"nvidia-[a-z0-9-]{1,40}|tensorflow-gpu|tf-nightly-gpu")
 
 
@@ -96,9 +96,6 @@ class Scene:
         return answer if isinstance(answer, bool) else None
 
 
-Sign = Callable[[Scene], Iterator[str]] if TYPE_CHECKING else None
-
-
 def rosetta(scene: Scene) -> Iterator[str]:
     """The interpreter is Intel's, on a Mac that is not; conda's own sign tells more where it is conda's."""
     seen = scene.environment
@@ -107,7 +104,7 @@ def rosetta(scene: Scene) -> Iterator[str]:
 
 
 def conda_x86(scene: Scene) -> Iterator[str]:
-    """conda installed packages of its platform for Intel."""
+    """Packages that conda installed are of its platform for Intel."""
     intel = [package for package in scene.environment.conda if package.subdir == "osx-64"]
     if intel:
         named = ", ".join(f"{package.name} {package.version}" for package in intel)
@@ -141,9 +138,13 @@ def plain_tensorflow(scene: Scene) -> Iterator[str]:
         tags = item.read("WHEEL", 65536)
         if "_x86_64" in tags and "arm64" not in tags and "universal2" not in tags:
             yield f"{item} was installed from a wheel for Intel (its WHEEL file says x86_64)"
-        elif item.name == "tensorflow" and scene.within(item.version, "<2.13") and "arm64" not in tags:
-            if item.read("INSTALLER", 100).strip() != "conda":
-                yield f"{item} is installed, and tensorflow has wheels for Apple silicon from 2.13.0 on"
+        elif (
+            item.name == "tensorflow"
+            and scene.within(item.version, "<2.13")
+            and "arm64" not in tags
+            and item.read("INSTALLER", 100).strip() != "conda"
+        ):
+            yield f"{item} is installed, and tensorflow has wheels for Apple silicon from 2.13.0 on"
 
 
 def empty_framework(scene: Scene) -> Iterator[str]:
@@ -158,7 +159,7 @@ def two_frameworks(scene: Scene) -> Iterator[str]:
 
 
 def conda_tensorflow(scene: Scene) -> Iterator[str]:
-    """conda's TensorFlow, and another from a package index, in one environment."""
+    """The TensorFlow of conda, and another from a package index, in one environment."""
     for package in scene.environment.conda:
         if package.name in {"tensorflow", "tensorflow-base"}:
             for item in scene.frameworks:
@@ -301,13 +302,12 @@ def needed(scene: Scene, package: str) -> tuple[str, str]:
     for bound in scene.known.bounds:
         name = re.split(r"[<>=!~]", bound.bound, maxsplit=1)[0]
         applies = scene.within(framework.version, bound.frameworks)
-        if name == package and applies and scene.within(scene.environment.minor, bound.python):
-            if scene.within(item.version, bound.bound[len(name) :]) is False:
-                since = f"broken since {bound.since}, by {bound.upload}"
-                return bound.bound, (
-                    f"{item} is installed, and {framework} needs {bound.bound}: {bound.why} ({since})"
-                )
-    asked = framework.requirement(package)
+        applies = applies and scene.within(scene.environment.minor, bound.python)
+        if name == package and applies and scene.within(item.version, bound.bound[len(name) :]) is False:
+            since = f"broken since {bound.since}, by {bound.upload}"
+            seen = f"{item} is installed, and {framework} needs {bound.bound}: {bound.why} ({since})"
+            return bound.bound, seen
+    asked = framework.requirement(package, scene.environment.minor)
     if asked and scene.within(item.version, asked) is False:
         return _bound(package, asked), f"{item} is installed, and {framework} asks for {package}{asked}"
     return "", ""
@@ -390,10 +390,10 @@ def unknowns(scene: Scene) -> list[str]:
     """What cannot be told of this environment, in sentences."""
     said = list(scene.environment.problems)
     framework, plugin = scene.framework, scene.plugin
-    if framework and plugin and scene.machine.is_apple_silicon:
-        if (framework.version, plugin.version) not in scene.known.links:
-            said.append(
-                f"Whether {plugin} loads into {framework} is not known: "
-                f"what this clone knows ends on {scene.known.as_of}."
-            )
+    pair = (framework.version, plugin.version) if framework and plugin else None
+    if pair and scene.machine.is_apple_silicon and pair not in scene.known.links:
+        said.append(
+            f"Whether {plugin} loads into {framework} is not known: "
+            f"what this clone knows ends on {scene.known.as_of}."
+        )
     return said

@@ -1,4 +1,4 @@
-"""The answer for people: what was looked at, what is wrong in the order to fix it, and what to type.  Pure."""
+"""The answer for people: what was looked at, what is wrong, in what order, and what to type.  Pure."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from metalmatrix.doctor.known import Pins
 
 _HEAD = 9
+_REPORT = (
+    "To report it, attach this. Names, home paths and tokens are taken out, as far as they can be "
+    "recognised: read it all the same."
+)
 
 
 def tell(exam: Exam, width: int = 100) -> str:
@@ -32,18 +36,25 @@ def tell(exam: Exam, width: int = 100) -> str:
     lines += _verdict(exam, width)
     if exam.problems or exam.healthy is None:
         lines += [*_pins(exam, width), ""]
-    for sentence in exam.unknowns:
-        lines += _wrapped(f"Not known: {sentence}", width)
-    for sentence in exam.asks:
-        lines += _wrapped(f"To be surer: {sentence}", width)
-    if exam.failed:
-        lines += _wrapped(f"Not done: {exam.failed}", width)
-    if exam.attach and exam.healthy is not True and (exam.unknowns or exam.failed):
-        lines += ["", "To report it, attach this (names, home paths and tokens are taken out; read it all the same):"]
-        lines += ["", *(f"    {line}".rstrip() for line in exam.attach.splitlines())]
+    lines += _open_ends(exam, width)
     while lines and not lines[-1]:
         lines.pop()
     return "\n".join(lines) + "\n"
+
+
+def _open_ends(exam: Exam, width: int) -> Iterator[str]:
+    """What is not known, what would help, and what to attach to a report of it."""
+    said = [f"Not known: {sentence}" for sentence in exam.unknowns]
+    said += [f"To be surer: {sentence}" for sentence in exam.asks]
+    said += [f"Not done: {exam.failed}"] if exam.failed else []
+    for sentence in said:
+        yield from _wrapped(sentence, width)
+    if exam.attach and exam.healthy is not True and (exam.unknowns or exam.failed):
+        yield ""
+        yield from _wrapped(_REPORT, width)
+        yield ""
+        for line in exam.attach.splitlines():
+            yield f"    {line}".rstrip()
 
 
 def _looked_at(exam: Exam, width: int) -> Iterator[str]:
@@ -72,7 +83,8 @@ def _diagnosis(item: Diagnosis, head: str, exam: Exam, width: int) -> Iterator[s
     for index, command in enumerate(item.commands):
         yield f"  {'' if index else 'type':<{_HEAD - 2}}{command}"
     if item.pins and not (exam.pins and item.pins.cell == exam.pins.cell):
-        yield from _row("pins", f"{item.pins.cell} ({item.pins.verdict}); all of it: {item.pins.command}", width)
+        pins = f"{item.pins.cell} ({item.pins.verdict}); all of it: {item.pins.command}"
+        yield from _row("pins", pins, width)
 
 
 def _verdict(exam: Exam, width: int) -> list[str]:

@@ -29,16 +29,17 @@ _CUT = "\n[... the middle of this text was too long and is left out ...]\n"
 _TRIES = 50
 
 _VERSION = re.compile(
-    r"(?:[ =\t:_-]|version){1,30}v?(\d{1,4}(?:\.\d{1,6}){1,3}(?:(?:a|b|rc)\d{1,3})?)(?![0-9A-Za-z_])"
+    r"(?:[ =\t:_-]|[Vv]ersion){1,30}v?(\d{1,4}(?:\.\d{1,6}){1,3}(?:(?:a|b|rc)\d{1,3})?)(?![0-9A-Za-z_])"
 )
 _MINOR = re.compile(r"3\.?(\d{1,2})(?![0-9])")
-_MACOS = re.compile(r"[ :=]{0,3}(?:[A-Z][a-z]{2,10} )?(?:v|version )?(1[0-9]|2[0-9])((?:\.\d{1,2}){0,2})(?![0-9])")
+_MACOS = re.compile(
+    r"[ :=\t]{0,3}(?:[A-Z][a-z]{2,10} )?(?:v|version )?(1[0-9]|2[0-9])((?:\.\d{1,2}){0,2})(?![0-9])"
+)
 
 _NAMES = ("tensorflow", "tensorflow-macos", "tensorflow_macos", "tensorflow-metal", "tensorflow_metal")
-_SPELLED = {"TensorFlow version": "tensorflow", "TensorFlow Version": "tensorflow", "TensorFlow": "tensorflow"}
+_SPELLED = {"TensorFlow": "tensorflow", "Tensor Flow": "tensorflow"}
 _PYTHON_BEFORE = ("lib/python", "Python ", "python@", "-cp", "Python version: ")
-_MACOS_BEFORE = ("macOS", "MacOS", "Mac OS X", "ProductVersion:")
-_MAC_MARKS = ("/Users/", "darwin", "macOS", "MacOS", "macosx_", "libmetal_plugin", "Apple M", "osx-arm64", ".dylib")
+_MACOS_BEFORE = ("macOS", "MacOS", "ProductVersion")
 _UV_MARKS = ("uv pip ", "uv add ", "uv sync")
 _CONDA_MARKS = ("/miniconda", "/anaconda", "/miniforge", "/mambaforge", "conda install", "conda list")
 
@@ -51,14 +52,12 @@ class Clues:
         python: The minor version of Python.
         macos: The version of macOS.
         versions: Versions by name: ``tensorflow``, ``tensorflow-macos``, ``tensorflow-metal``.
-        is_mac: Whether anything in it is of a Mac.
         manager: ``uv``, ``conda`` or ``pip``.
     """
 
     python: str = ""
     macos: str = ""
     versions: dict[str, str] = field(default_factory=dict)
-    is_mac: bool = False
     manager: str = "pip"
 
     @property
@@ -114,7 +113,7 @@ def _ends(file: IO[bytes]) -> bytes:
 
 def clues(text: str) -> Clues:
     """What *text* tells of where it is from."""
-    versions = {}
+    versions: dict[str, str] = {}
     for name in (*_NAMES, *_SPELLED):
         for place in _places(text, name):
             found = _VERSION.match(text, place)
@@ -125,7 +124,6 @@ def clues(text: str) -> Clues:
         python=_python(text),
         macos=_macos(text),
         versions=versions,
-        is_mac=any(mark in text for mark in _MAC_MARKS),
         manager=_manager(text),
     )
 
