@@ -25,7 +25,7 @@ _CREDENTIALS = re.compile(r"(://)[^/\s@]{1,200}@")
 _SECRETS = re.compile(
     r"\b(?:gh[pousr]_|github_pat_|glpat-|hf_|pypi-|sk-|xox[abprs]-|AKIA|AIza|eyJ)[A-Za-z0-9_.\-]{8,400}"
     r"|(?i:(?:token|secret|password|passwd|api[_-]?key|authorization)[\"']?\s{0,3}[=:]\s{0,3}(?:bearer\s|basic\s)?)"
-    r"[^\s\"',;]{4,400}"
+    r"[\"']?[^\s\"',;]{4,400}"
     r"|(?i:bearer\s)[A-Za-z0-9_.\-]{8,400}"
 )
 # A long run of letters and digits that mixes both is a key of some kind; symbols of dyld have underscores.

@@ -48,11 +48,12 @@ def _linking(symbol: str, clues: Clues, known: Known) -> Iterator[str]:
         yield f"the text names TensorFlow {clues.framework} with tensorflow-metal {clues.plugin}: {answer}"
     if not symbol:
         return
-    pairs = known.printing(symbol)
+    pairs = known.printing(symbol, clues.python)
     if pairs:
         yield f"dyld prints that for {'; '.join(ranges(pairs, known))}"
     else:
-        yield f"no published pair is known to lack {symbol}"
+        python = f" and Python {clues.python}" if clues.python else ""
+        yield f"no pair of wheels for Apple silicon{python} is known to lack {symbol}"
 
 
 def ranges(pairs: list[tuple[str, str]], known: Known) -> list[str]:

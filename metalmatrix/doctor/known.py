@@ -156,10 +156,20 @@ class Known:
             return self.choose(python, macos, framework, below, plugin=False)
         return next((item for item in found if item.framework == framework), found[0] if found else None)
 
-    def printing(self, symbol: str) -> list[tuple[str, str]]:
-        """The pairs, framework and plugin, of which dyld's line names *symbol* or library."""
+    def printing(self, symbol: str, python: str = "") -> list[tuple[str, str]]:
+        """The pairs, framework and plugin, of which dyld's line names *symbol* or library.
+
+        With a minor version of Python only those that both have a wheel for it.
+        """
         quoted = (f": {symbol}", f"'{symbol}'")
-        return [pair for pair, line in self.links.items() if line.endswith(quoted)]
+        pythons = {
+            release.version: release.pythons for kind in (self.frameworks, self.plugins) for release in kind
+        }
+        return [
+            pair
+            for pair, line in self.links.items()
+            if line.endswith(quoted) and (not python or all(python in pythons[name] for name in pair))
+        ]
 
 
 def numbers(version: str) -> tuple[int, ...]:

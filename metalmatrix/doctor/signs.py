@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 PLUGIN = "tensorflow-metal"
 _LOCKS_WITH_TENSORFLOW = ("pyarrow", "tokenizers", "tink")
 _CUDA_VARIABLES = ("CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
+_PACKAGES = {"numpy-2": "numpy", "protobuf": "protobuf", "keras": "keras", "pkg-resources": "setuptools"}
+"""What a diagnosis is about, where that is one package."""
+
 _CLAUSE = r"(?:[<>=!~]=|[<>])[0-9][0-9a-z.*]{0,20}"
 _SPECIFIER = re.compile(rf"{_CLAUSE}(?:,{_CLAUSE}){{0,15}}")
 _CUDA_NAMES = re.compile(r"nvidia-[a-z0-9-]{1,40}|tensorflow-gpu|tf-nightly-gpu")
@@ -229,9 +232,9 @@ def macos_too_old(scene: Scene) -> Iterator[str]:
 
 def numpy_2(scene: Scene) -> Iterator[str]:
     """NumPy 2 under a build for NumPy 1."""
-    numpy = scene.environment.first("numpy")
-    if numpy and scene.within(numpy.version, ">=2"):
-        yield from _out_of_bounds(scene, "numpy")
+    bound, seen = needed(scene, "numpy")
+    if seen and scene.within("2.0.0", bound.replace("numpy", "", 1)) is False:
+        yield seen
 
 
 def protobuf(scene: Scene) -> Iterator[str]:
@@ -254,6 +257,19 @@ def pkg_resources(scene: Scene) -> Iterator[str]:
     board = seen.first("tensorboard")
     if board and scene.within(board.version, "<2.21") and seen.first("setuptools") is None:
         yield f"{board} imports pkg_resources, and setuptools, which had it, is not installed"
+
+
+def requirement(scene: Scene) -> Iterator[str]:
+    """A package outside of what TensorFlow asks for, of which nothing worse is known."""
+    if scene.framework:
+        names = {
+            re.split(r"[^A-Za-z0-9._-]", line.strip(), maxsplit=1)[0] for line in scene.framework.requires
+        }
+        for name in sorted(checks_module("checkdists").normalised(name) for name in names):
+            bound, seen = needed(scene, name)
+            worse = name in _PACKAGES.values() and (name != "numpy" or any(numpy_2(scene)))
+            if seen and bound and not worse:
+                yield seen
 
 
 def pyarrow(scene: Scene) -> Iterator[str]:
@@ -355,10 +371,11 @@ ANYWHERE: dict[str, Callable[[Scene], Iterator[str]]] = {
     "protobuf": protobuf,
     "keras": keras,
     "pkg-resources": pkg_resources,
+    "requirement": requirement,
 }
 """And what is a matter of Python packages, on any machine."""
 
-NOTES = frozenset({"cuda", "session", "gpu-not-listed", "platform-id", "fused-relu"})
+NOTES = frozenset({"cuda", "requirement", "session", "gpu-not-listed", "platform-id", "fused-relu"})
 """Signs that may be harmless until something fails: a message, or a check of ``--deep``, makes a problem."""
 
 
@@ -371,9 +388,6 @@ def findings(scene: Scene) -> list[Finding]:
         if saw:
             found.append(finding(name, saw, note=name in NOTES, values=_values(scene, name)))
     return found
-
-
-_PACKAGES = {"numpy-2": "numpy", "protobuf": "protobuf", "keras": "keras", "pkg-resources": "setuptools"}
 
 
 def _values(scene: Scene, name: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """A Mac that is none: real environments of fake distributions with the real metadata of macOS wheels.
 
-The distributions carry what the published wheels declare (``data/wheels.jsonl`` has the Requires-Dist lines and
-the file names), their plugin registers a GPU by its strings, and what cannot be had here is put beside them:
-the architecture that the interpreter would say, the macOS, the session.
+The distributions carry what the published wheels declare (``data/wheels.jsonl`` has the Requires-Dist lines
+and the file names), their plugin registers a GPU by its strings, and what cannot be had here is put beside
+them: the architecture that the interpreter would say, the macOS, the session.
 """
 
 from __future__ import annotations

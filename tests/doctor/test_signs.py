@@ -45,7 +45,7 @@ class TestHealthy:
         assert (exam.diagnoses, exam.unknowns, exam.healthy, exam.code) == ((), (), True, 0)
 
     def test_conda_of_the_right_platform_is_healthy(self, mac: Mac) -> None:
-        """conda may have brought the Python, and pip the rest."""
+        """The Python may be of conda, and the rest of pip."""
         mac.conda = (CondaPackage("python", "3.11.7", "osx-arm64", "conda-forge"),)
         assert mac.pair("2.17.0", "1.1.0").found() == ([], [])
 
@@ -80,7 +80,7 @@ class TestInterpreter:
         assert any("cpython-3.11-macos-aarch64-none" in line for line in exam.problems[0].commands)
 
     def test_an_intel_conda(self, mac: Mac) -> None:
-        """conda's own word is told, and not the interpreter's as well."""
+        """What conda says of itself is told, and not the interpreter's word as well."""
         mac.says["machine"] = "x86_64"
         mac.conda = (CondaPackage("python", "3.11.7", "osx-64", "defaults"),)
         found = only(mac.pair("2.17.0", "1.1.0"))
@@ -121,7 +121,7 @@ class TestSet:
         assert only(mac).id == "no-tensorflow"
 
     def test_plain_tensorflow_before_2_13(self, mac: Mac) -> None:
-        """tensorflow 2.11 under an arm64 Python: no wheel for it was ever published."""
+        """A plain 2.11 under an arm64 Python: no wheel for it was ever published."""
         mac.says["version"] = "3.9.18"
         mac.put("keras", "2.11.0")
         mac.wheel("tensorflow", "2.11.0", tag="py3-none-any")
@@ -293,6 +293,18 @@ class TestDependencies:
         mac.put("numpy", "2.0.2")
         assert mac.pair("2.18.0", "1.2.0").found() == ([], [])
 
+    def test_numpy_2_that_is_too_new(self, mac: Mac) -> None:
+        """2.18 was built for NumPy 2 and asks for less than 2.1: a note, of another name."""
+        mac.put("numpy", "2.4.0")
+        exam = mac.pair("2.18.0", "1.2.0").exam()
+        assert exam.problems == ()
+        assert [(item.id, item.saw) for item in exam.notes] == [
+            (
+                "requirement",
+                ("numpy 2.4.0 is installed, and tensorflow 2.18.0 asks for numpy<2.1.0,>=1.26.0",),
+            )
+        ]
+
     def test_protobuf(self, mac: Mac) -> None:
         """2.9.0 cannot read descriptors with protobuf 4."""
         mac.says["version"] = "3.9.18"
@@ -317,7 +329,7 @@ class TestDependencies:
         assert "keras 3.6.0 is installed" in found.saw[0]
 
     def test_pkg_resources(self, mac: Mac) -> None:
-        """setuptools 82 under a TensorBoard that wants its old module."""
+        """A setuptools 82 under a TensorBoard that wants its old module."""
         mac.put("setuptools", "82.0.0")
         found = only(mac.pair("2.17.0", "1.1.0"))
         assert (found.id, found.commands[0][-15:]) == ("pkg-resources", "'setuptools<82'")
@@ -325,7 +337,8 @@ class TestDependencies:
     def test_a_requirement_is_no_part_of_a_shell(self, mac: Mac) -> None:
         """What a wheel asks for becomes a command only where it is nothing but versions."""
         mac.put("keras", "3.6.0")
-        mac.put("tensorflow", "2.17.0", {"tensorflow/__init__.py": ""}, ["keras<3;$(touch x)", "keras (<3,>=2`id`)"])
+        requires = ["keras<3;$(touch x)", "keras (<3,>=2`id`)"]
+        mac.put("tensorflow", "2.17.0", {"tensorflow/__init__.py": ""}, requires)
         for item in mac.exam().diagnoses:
             assert "`" not in " ".join(item.commands)
             assert "touch" not in " ".join(item.commands)
@@ -383,7 +396,7 @@ class TestOrder:
         mac.says["machine"] = "x86_64"
         mac.put("numpy", "2.4.0")
         mac.put("setuptools", "82.0.0")
-        mac.pair("2.18.0", "1.1.0")
+        mac.pair("2.17.0", "1.2.0")
         mac.put("tensorflow-macos", "2.12.0", {"tensorflow/__init__.py": ""})
         problems, _ = mac.found()
         assert problems == ["rosetta", "two-frameworks", "does-not-link", "numpy-2", "pkg-resources"]
@@ -391,7 +404,7 @@ class TestOrder:
 
 @pytest.mark.parametrize("machine", [Machine("linux", "x86_64"), Machine("macos", "x86_64", "13.6")])
 def test_elsewhere_only_what_is_a_matter_of_packages_is_told(mac: Mac, machine: Machine) -> None:
-    """On Linux or an Intel Mac nothing is said of wheels, plugin or GPU, and no Mac's wheel is to be installed."""
+    """On Linux or an Intel Mac nothing is said of wheels, plugin or GPU, and no Mac's wheel handed out."""
     mac.machine = machine
     mac.says["machine"] = "x86_64"
     mac.put("numpy", "2.4.0")
