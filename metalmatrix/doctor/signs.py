@@ -32,6 +32,7 @@ _PACKAGES = {"numpy-2": "numpy", "protobuf": "protobuf", "keras": "keras", "pkg-
 
 _CLAUSE = r"(?:[<>=!~]=|[<>])[0-9][0-9a-z.*]{0,20}"
 _SPECIFIER = re.compile(rf"{_CLAUSE}(?:,{_CLAUSE}){{0,15}}")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _CUDA_NAMES = re.compile(r"nvidia-[a-z0-9-]{1,40}|tensorflow-gpu|tf-nightly-gpu")
 
 
@@ -262,10 +263,8 @@ def pkg_resources(scene: Scene) -> Iterator[str]:
 def requirement(scene: Scene) -> Iterator[str]:
     """A package outside of what TensorFlow asks for, of which nothing worse is known."""
     if scene.framework:
-        names = {
-            re.split(r"[^A-Za-z0-9._-]", line.strip(), maxsplit=1)[0] for line in scene.framework.requires
-        }
-        for name in sorted(checks_module("checkdists").normalised(name) for name in names):
+        names = (_NAME.match(line.strip()) for line in scene.framework.requires)
+        for name in sorted({checks_module("checkdists").normalised(name[0]) for name in names if name}):
             bound, seen = needed(scene, name)
             worse = name in _PACKAGES.values() and (name != "numpy" or any(numpy_2(scene)))
             if seen and bound and not worse:

@@ -54,9 +54,8 @@ class TestForPeople:
     def test_a_broken_environment(self, mac: Mac, golden: Callable[[str, str], None]) -> None:
         """Three problems with what was seen, why, and what to type, and the set of the table."""
         mac.put("numpy", "2.4.0")
-        mac.pair("2.18.0", "1.1.0")
         mac.put("setuptools", "82.0.0")
-        (mac.site / "setuptools-81.0.0.dist-info").rename(mac.site / "~etuptools-81.0.0.dist-info")
+        mac.pair("2.17.0", "1.0.1")
         mac.machine = replace(MAC, session="Background")
         golden("doctor.txt", told(mac))
 
