@@ -17,7 +17,7 @@ from metalmatrix.doctor.known import load_known
 from metalmatrix.doctor.look import active, interpreter, look
 from metalmatrix.doctor.machine import this_machine
 from metalmatrix.doctor.rules import load_rules
-from metalmatrix.doctor.signs import Scene
+from metalmatrix.doctor.scene import Scene
 from metalmatrix.doctor.telling import tell as told
 from metalmatrix.errors import MetalmatrixError, ToolMissingError
 from metalmatrix.output import print_json, tell

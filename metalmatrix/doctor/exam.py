@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from metalmatrix.doctor.finding import Finding
     from metalmatrix.doctor.known import Known, Pins
     from metalmatrix.doctor.rules import Rules
-    from metalmatrix.doctor.signs import Scene
+    from metalmatrix.doctor.scene import Scene
     from metalmatrix.doctor.text import Clues
 
 HEALTHY, PROBLEM, COULD_NOT_LOOK = 0, 1, 2

@@ -1,4 +1,4 @@
-"""`update` on the command line: releases, then wheels, then the answers, each by what came before."""
+"""`update` on the command line: releases, wheels, answers, the doctor's data, each by what came before."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.cells import history
 from metalmatrix.cells.matrix_file import load
+from metalmatrix.doctor import known_write
 from metalmatrix.output import tell
 from metalmatrix.published.update import NOTHING_NEW
 from metalmatrix.published.update import main as update_releases
@@ -34,4 +35,6 @@ def update(options: argparse.Namespace) -> int:
     matrix = load()
     changes = answer_update.regenerate(matrix.as_of, matrix.cells, tell, force=options.force)
     say(f"the resolver's answers, as of {matrix.as_of}: {changes or NOTHING_NEW}")
+    if options.force and known_write.write():
+        say("what the doctor knows: written\n")
     return code

@@ -47,6 +47,8 @@ def regenerate(
     changes = diff(known, resolver.answers)
     if changes and force:
         write_atomic(path, answers.dump_answers(resolver.answers, as_of))
+        for cached in (answers.load_answers, answers.answered_as_of):
+            cached.cache_clear()
     return changes
 
 

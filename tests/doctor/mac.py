@@ -15,7 +15,7 @@ from metalmatrix.doctor.known import load_known
 from metalmatrix.doctor.look import CondaPackage, look
 from metalmatrix.doctor.machine import Machine
 from metalmatrix.doctor.rules import load_rules
-from metalmatrix.doctor.signs import Scene
+from metalmatrix.doctor.scene import Scene
 from metalmatrix.wheels.wheel_facts import load_facts
 from tests.fake_environment import GPU, OLD, Fake
 

@@ -128,6 +128,11 @@ class TestData:
                 assert set(PLACEHOLDER.findall(line)) <= known
                 assert "{" not in PLACEHOLDER.sub("", line)
 
+    def test_the_page_tells_of_each(self) -> None:
+        """docs/doctor.md has a line for each diagnosis, and for no other, in the order of the rules."""
+        page = (DATA.parent.parent.parent / "docs" / "doctor.md").read_text(encoding="utf-8")
+        assert re.findall(r"^\| `([a-z0-9-]+)` \|", page, re.MULTILINE) == list(RULES.rules)
+
     def test_the_file_is_ascii_but_for_pips_own_signs(self) -> None:
         """Whoever edits it sees what is there."""
         assert set(DATA.read_text(encoding="utf-8")) - set(map(chr, range(128))) <= {
