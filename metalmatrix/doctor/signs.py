@@ -184,10 +184,11 @@ def keras(scene: Scene) -> Iterator[str]:
 def pkg_resources(scene: Scene) -> Iterator[str]:
     """TensorBoard wants a module that setuptools 82 does not have."""
     seen = scene.environment
-    yield from _out_of_bounds(scene, "setuptools")
     board = seen.first("tensorboard")
-    if board and scene.within(board.version, "<2.21") and seen.first("setuptools") is None:
-        yield f"{board} imports pkg_resources, and setuptools, which had it, is not installed"
+    if board and scene.within(board.version, "<2.21"):
+        yield from _out_of_bounds(scene, "setuptools")
+        if seen.first("setuptools") is None:
+            yield f"{board} imports pkg_resources, and setuptools, which had it, is not installed"
 
 
 def requirement(scene: Scene) -> Iterator[str]:

@@ -67,7 +67,8 @@ class Mac(Fake):
             self.wheel(name, framework)
         if plugin:
             self.wheel("tensorflow-metal", plugin)
-        for other, version in COMPANIONS.items():
+        board = {"tensorboard": ".".join([*framework.split(".")[:2], "0"])}
+        for other, version in {**COMPANIONS, **board}.items():
             if not list(self.site.glob(f"{other}-*.dist-info")):
                 self.put(other, version)
         return self
@@ -86,5 +87,10 @@ class Mac(Fake):
         return [item.id for item in exam.problems], [item.id for item in exam.notes]
 
 
-COMPANIONS = {"numpy": "1.26.4", "keras": "3.6.0", "protobuf": "4.25.8", "setuptools": "81.0.0"}
+COMPANIONS = {
+    "numpy": "1.26.4",
+    "keras": "3.6.0",
+    "protobuf": "4.25.8",
+    "setuptools": "81.0.0",
+}
 """What suits TensorFlow 2.16 to 2.18."""

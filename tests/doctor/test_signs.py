@@ -334,6 +334,23 @@ class TestDependencies:
         found = only(mac.pair("2.17.0", "1.1.0"))
         assert (found.id, found.commands[0][-15:]) == ("pkg-resources", "'setuptools<82'")
 
+    def test_pkg_resources_without_who_imports_it(self, mac: Mac) -> None:
+        """TensorBoard 2.21 does not, and neither does who is not installed."""
+        mac.put("setuptools", "82.0.0")
+        mac.put("tensorboard", "2.21.0")
+        assert "pkg-resources" not in mac.pair("2.17.0", "1.1.0").found()[0]
+        (mac.site / "tensorboard-2.21.0.dist-info" / "METADATA").write_text("Name: x\nVersion: 1\n", "utf-8")
+        assert "pkg-resources" not in mac.found()[0]
+
+    def test_setuptools_is_missing(self, mac: Mac) -> None:
+        """What had the module is not there at all."""
+        mac.wheel("tensorflow", "2.17.0")
+        mac.wheel("tensorflow-metal", "1.1.0")
+        mac.put("keras", "3.6.0")
+        mac.put("tensorboard", "2.17.1")
+        found = only(mac)
+        assert (found.id, found.saw[0][-16:]) == ("pkg-resources", "is not installed")
+
     def test_a_requirement_is_no_part_of_a_shell(self, mac: Mac) -> None:
         """What a wheel asks for becomes a command only where it is nothing but versions."""
         mac.put("keras", "3.6.0")
