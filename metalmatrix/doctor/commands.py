@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import shutil
@@ -45,6 +46,8 @@ def doctor(options: argparse.Namespace) -> int:
     if options.json:
         print_json(exam.to_json())
     else:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 is no reason to fail
         width = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST)
         sys.stdout.write(told(exam, width))
     return exam.code

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metalmatrix.doctor.finding import Finding, finding
+from metalmatrix.doctor.known import is_final
 from metalmatrix.doctor.look import checks_module
 from metalmatrix.doctor.rules import recognised
 
@@ -58,7 +59,7 @@ def _linking(symbol: str, clues: Clues, known: Known) -> Iterator[str]:
 
 def ranges(pairs: list[tuple[str, str]], known: Known) -> list[str]:
     """Pairs as ranges: ``tensorflow-metal 0.8.0 to 1.0.1 in TensorFlow 2.14.0 to 2.19.1``."""
-    final = [item.version for item in known.frameworks if item.version.replace(".", "").isdigit()]
+    final = [item.version for item in known.frameworks if is_final(item.version)]
     plugins = [item.version for item in known.plugins]
     by_plugin: dict[str, list[str]] = {}
     for framework, plugin in pairs:

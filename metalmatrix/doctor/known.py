@@ -173,8 +173,14 @@ class Known:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """What orders plain versions: ``(3, 11)``."""
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+    """What orders plain versions, two numbers at least: ``(3, 11)``, and ``(13, 0)`` for ``13``."""
+    found = tuple(int(part) for part in version.split(".") if part.isdigit())
+    return found + (0,) * (2 - len(found))
+
+
+def is_final(version: str) -> bool:
+    """Whether it is no pre-release."""
+    return version.replace(".", "").isdigit()
 
 
 @lru_cache(maxsize=None)

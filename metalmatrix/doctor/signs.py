@@ -12,13 +12,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from metalmatrix.doctor.finding import Finding, finding
-from metalmatrix.doctor.known import numbers
+from metalmatrix.doctor.known import is_final, numbers
 from metalmatrix.doctor.look import checks_module
 from metalmatrix.doctor.scene import PLUGIN, needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from metalmatrix.doctor.known import Told
     from metalmatrix.doctor.scene import Scene
 
 _LOCKS_WITH_TENSORFLOW = ("pyarrow", "tokenizers", "tink")
@@ -47,15 +48,23 @@ def conda_x86(scene: Scene) -> Iterator[str]:
 
 def python_without_wheels(scene: Scene) -> Iterator[str]:
     """No wheel of TensorFlow can be for this Python."""
-    seen, pythons = scene.environment, scene.known.pythons(scene.known.frameworks)
+    seen = scene.environment
+    # A Python with nothing but pre-releases has no wheel that pip takes by itself.
+    pythons = scene.known.pythons(item for item in scene.known.frameworks if is_final(item.version))
     if seen.implementation != "cpython":
         yield f"{seen.python} is {seen.implementation}, and TensorFlow is built for CPython"
     elif seen.free_threaded:
         yield f"{seen.python} is a free-threaded build, which TensorFlow has no wheels for"
-    elif pythons and seen.minor not in pythons:
+    elif pythons and seen.minor not in pythons and seen.minor not in _pythons_of(scene):
         too = "new" if numbers(seen.minor) > numbers(pythons[-1]) else "old"
         span = f"Python {pythons[0]} to {pythons[-1]}"
         yield f"{seen.python} is Python {seen.version}, too {too}: there are wheels for {span}"
+
+
+def _pythons_of(scene: Scene) -> tuple[str, ...]:
+    """The Pythons that the TensorFlow that is installed, pre-release or not, has wheels for."""
+    release = scene.known.framework(scene.framework.version) if scene.framework else None
+    return release.pythons if release else ()
 
 
 def no_tensorflow(scene: Scene) -> Iterator[str]:
@@ -230,11 +239,21 @@ def platform_id(scene: Scene) -> Iterator[str]:
 
 
 def fused_relu(scene: Scene) -> Iterator[str]:
-    """A public report of this pair, beyond its import."""
-    if scene.framework and scene.plugin:
-        for told in scene.known.told:
-            if (told.framework, told.plugin) == (scene.framework.version, scene.plugin.version):
-                yield f"reported of {scene.framework} with {scene.plugin}: {told.message} ({told.source})"
+    """A public report of wrong numbers of this pair."""
+    yield from (f"{told.message} ({told.source})" for told in _told(scene) if told.stage == "numerics")
+
+
+def reported(scene: Scene) -> Iterator[str]:
+    """A public report of something else that goes wrong with this pair after the import."""
+    yield from (f"{told.message} ({told.source})" for told in _told(scene) if told.stage != "numerics")
+
+
+def _told(scene: Scene) -> list[Told]:
+    """What is reported of this very pair."""
+    if not (scene.framework and scene.plugin):
+        return []
+    pair = scene.framework.version, scene.plugin.version
+    return [told for told in scene.known.told if (told.framework, told.plugin) == pair]
 
 
 def _out_of_bounds(scene: Scene, package: str) -> Iterator[str]:
@@ -262,6 +281,7 @@ MAC: dict[str, Callable[[Scene], Iterator[str]]] = {
     "gpu-not-listed": gpu_not_listed,
     "platform-id": platform_id,
     "fused-relu": fused_relu,
+    "reported": reported,
 }
 """By the id of the diagnosis: what shows on Apple silicon alone."""
 
@@ -277,7 +297,9 @@ ANYWHERE: dict[str, Callable[[Scene], Iterator[str]]] = {
 }
 """And what is a matter of Python packages, on any machine."""
 
-NOTES = frozenset({"cuda", "requirement", "session", "gpu-not-listed", "platform-id", "fused-relu"})
+NOTES = frozenset(
+    {"cuda", "requirement", "session", "gpu-not-listed", "platform-id", "fused-relu", "reported"}
+)
 """Signs that may be harmless until something fails: a message, or a check of ``--deep``, makes a problem."""
 
 
@@ -297,6 +319,9 @@ def _values(scene: Scene, name: str) -> dict[str, str]:
     if name in _PACKAGES:
         bound, _ = needed(scene, _PACKAGES[name])
         return {"bound": bound} if bound else {}
+    if name == "reported":
+        pair = f"tf{scene.framework.version}-metal{scene.plugin.version}"
+        return {"cell": f"py{scene.environment.minor}-{pair}"}
     notes = scene.plugins["notes"] if name == "leftover-plugin" else []
     unclaimed = [note.partition(" is in no ")[0] for note in notes if "a leftover" in note]
     return {"leftover": unclaimed[0]} if unclaimed and os.sep in unclaimed[0] else {}

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from metalmatrix.doctor.exam import packages
+from metalmatrix.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from metalmatrix.doctor.known import Pins
 
 _HEAD = 9
+_LONGEST = 2000
 _REPORT = (
     "To report it, attach this. Names, home paths and tokens are taken out, as far as they can be "
     "recognised: read it all the same."
@@ -122,6 +124,7 @@ def _set(pins: Pins) -> str:
 
 
 def _row(head: str, text: str, width: int) -> list[str]:
+    text = plain(text, _LONGEST)
     lead = f"  {head:<{_HEAD - 2}}"
     return textwrap.wrap(
         text,
@@ -134,4 +137,4 @@ def _row(head: str, text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(plain(text, _LONGEST), width, break_long_words=False, break_on_hyphens=False)

@@ -101,6 +101,10 @@ class TestChoice:
         assert chosen is not None
         assert not chosen.has_plugin
 
+    def test_a_macos_without_a_minor_is_the_first_of_it(self) -> None:
+        """People write `macOS 12`."""
+        assert load_known().choose("3.9", "12") == load_known().choose("3.9", "12.0") is not None
+
     def test_below_is_below(self) -> None:
         """For what 2.20 does not bear."""
         chosen = load_known().choose("3.12", "15.2", "2.20.0", below="2.20")

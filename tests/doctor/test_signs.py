@@ -96,7 +96,7 @@ class TestInterpreter:
         )
         assert only(mac.pair("2.17.0", "1.1.0")).id == "conda-x86"
 
-    @pytest.mark.parametrize(("version", "too"), [("3.7.16", "old"), ("3.15.0", "new")])
+    @pytest.mark.parametrize(("version", "too"), [("3.7.16", "old"), ("3.14.0", "new"), ("3.15.0", "new")])
     def test_a_python_without_wheels(self, mac: Mac, version: str, too: str) -> None:
         """Too old and too new; the new environment is of a Python that has a plugin."""
         mac.says["version"] = version
@@ -405,6 +405,15 @@ class TestAround:
         exam = mac.pair("2.16.2", "1.2.0").exam()
         assert [item.id for item in exam.notes] == ["fused-relu"]
         assert "https://developer.apple.com/forums/thread/818015" in exam.notes[0].saw[0]
+
+    def test_what_else_is_reported(self, mac: Mac) -> None:
+        """A slow training is no wrong number: a note of another name, with the command that tells all."""
+        mac.says["version"] = "3.9.18"
+        mac.put("keras", "2.8.0")
+        mac.put("protobuf", "3.19.6")
+        exam = mac.pair("2.8.0", "0.5.0", name="tensorflow-macos").exam()
+        assert [item.id for item in exam.diagnoses] == ["reported"]
+        assert exam.notes[0].commands[0] == "nox -s explain -- py3.9-tf2.8.0-metal0.5.0"
 
 
 class TestOrder:
