@@ -67,6 +67,7 @@ def pins_to_json(pins: Pins | None) -> dict[str, Any] | None:
     return {
         "cell": pins.cell,
         "verdict": pins.verdict,
+        "known": pins.known,
         "macos": pins.macos,
         "requirements": list(pins.requirements),
         "command": pins.command,

@@ -2,7 +2,7 @@
 
 ``data/doctor.jsonl`` is made by `known_write` and has: the day, the repairs, each framework and plugin
 with its Pythons, the line that dyld prints for each pair that does not load, what is reported of a pair,
-and each set that may be handed out, per Python the best first.
+and each set that may be handed out, the best first.
 """
 
 from __future__ import annotations
@@ -61,12 +61,14 @@ class Pins:
     Attributes:
         cell: The id of its cell.
         verdict: ``works`` or ``likely``.
+        known: How well: ``proven``, ``reported`` or ``predicted``.
         macos: The macOS that it needs.
         requirements: Framework, plugin and bounds, as PEP 508 writes them.
     """
 
     cell: str
     verdict: str
+    known: str
     macos: str
     requirements: tuple[str, ...]
 
@@ -108,7 +110,7 @@ class Known:
 
     Attributes:
         links: The line that dyld prints by framework and plugin version; empty where the plugin loads.
-        pins: In the order in which they are to be recommended, per Python.
+        pins: In the order in which they are to be recommended.
     """
 
     as_of: str = ""
@@ -138,7 +140,7 @@ class Known:
         """The set to recommend.
 
         Args:
-            python: The minor version; any if empty, the newest that gives the most first.
+            python: The minor version; any if empty.
             macos: What the Mac runs; any if empty.
             framework: This release before any other, where there is a set with it.
             below: Only frameworks of a lower version.

@@ -17,6 +17,7 @@ from metalmatrix.cells.cell import NO_PLUGIN
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.doctor import known
 from metalmatrix.files import write_atomic
+from metalmatrix.pins.pins import known as how_known
 from metalmatrix.pins.pins import ordered
 from metalmatrix.published.releases import PLUGIN
 from metalmatrix.resolving.repairs import load_repairs
@@ -55,26 +56,17 @@ def dump() -> str:
     header = {"regenerate": known.REGENERATE, "schema": known.SCHEMA, "as_of": explainer.as_of}
     repairs = [{"bound": {name: getattr(repair, name) for name in _BOUND}} for repair in load_repairs()]
     entries = [header, *repairs, *_releases(), *_links(), *_told(reports)]
-    for report in _handed_out(reports):
+    for report in ordered(reports):
         lock = explainer.lock(report.cell)
         pins = {
             "cell": report.cell.id,
             "verdict": report.verdict.word,
+            "known": how_known(report),
             "macos": report.macos or "",
             "requirements": requirements(report.cell, lock),
         }
         entries.append({"pins": pins})
     return "".join(json.dumps(entry) + "\n" for entry in entries)
-
-
-def _handed_out(reports: list[CellReport]) -> Iterator[CellReport]:
-    """What `pins` may hand out, in its order, for each Python, the newest first; pre-releases are last."""
-    by_python: dict[str, list[CellReport]] = {}
-    for report in reports:
-        by_python.setdefault(report.cell.python, []).append(report)
-    for python in sorted(by_python, key=Version, reverse=True):
-        found = ordered(by_python[python])
-        yield from sorted(found, key=lambda report: Version(report.cell.framework).is_prerelease)
 
 
 def _releases() -> Iterator[dict[str, Any]]:

@@ -120,7 +120,7 @@ def _pins(exam: Exam, width: int) -> Iterator[str]:
 def _set(pins: Pins) -> str:
     gpu = "" if pins.has_plugin else ", without a GPU: no plugin goes with it"
     macos = f" on macOS {pins.macos} or later" if pins.macos else ""
-    return f"{pins.cell} is {pins.verdict}, for Python {pins.python}{macos}{gpu}"
+    return f"{pins.cell} is {pins.verdict} ({pins.known}), for Python {pins.python}{macos}{gpu}"
 
 
 def _row(head: str, text: str, width: int) -> list[str]:

@@ -14,6 +14,7 @@ from metalmatrix.doctor.remedy import Place, commands
 PINS = Pins(
     "py3.11-tf2.17.1-metal1.1.0",
     "likely",
+    "predicted",
     "12.0",
     ("tensorflow==2.17.1", "tensorflow-metal==1.1.0", "setuptools<82"),
 )

@@ -223,7 +223,9 @@ class TestPair:
         found = only(mac.pair("2.20.0"))
         assert found.id == "no-plugin"
         assert "tensorflow-metal has wheels for Python 3.8 to 3.12" in found.saw[1]
-        assert any("venv --python cpython-3.12-macos-aarch64-none" in line for line in found.commands)
+        assert found.pins is not None
+        made = f"venv --python cpython-{found.pins.python}-macos-aarch64-none"
+        assert any(made in line for line in found.commands)
 
     def test_a_library_is_left_over(self, mac: Mac) -> None:
         """A library that no distribution claims is loaded all the same."""
