@@ -21,6 +21,7 @@ from metalmatrix.doctor.rules import load_rules
 from metalmatrix.doctor.scene import Scene
 from metalmatrix.doctor.telling import tell as told
 from metalmatrix.errors import MetalmatrixError, ToolMissingError
+from metalmatrix.errors import told as told_of
 from metalmatrix.output import print_json, tell
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ def doctor(options: argparse.Namespace) -> int:
         return 0
     try:
         exam = _exam(options)
-    except MetalmatrixError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+    except (MetalmatrixError, OSError) as error:
+        said = told_of(error) if isinstance(error, OSError) else error
+        print(f"error: {said}", file=sys.stderr)  # noqa: T201 - the command line's own voice
         return COULD_NOT_LOOK
     if options.json:
         print_json(exam.to_json())

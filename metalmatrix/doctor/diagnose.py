@@ -99,8 +99,7 @@ def diagnoses(
         item = found.get(rule.id)
         if item is not None:
             pins = choose(rule, known, wanted)
-            fix = (rule.fix_conda if place.manager == "conda" else ()) or rule.fix
-            fix = (rule.fix_text if not place.python else ()) or fix
+            fix = (rule.fix_text if not place.python else ()) or rule.fix
             lines = commands(fix, place, pins, item.values)
             made.append(
                 Diagnosis(

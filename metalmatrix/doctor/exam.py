@@ -68,7 +68,7 @@ class Exam:
         """Whether nothing is wrong; None where that cannot be told: a text proves no health."""
         if self.problems:
             return False
-        return None if self.clues is not None or self.failed else True
+        return None if self.clues is not None or self.unknowns or self.failed else True
 
     @property
     def code(self) -> int:
@@ -79,6 +79,7 @@ class Exam:
         """As JSON has it."""
         environment = self.scene.environment if self.scene else None
         machine = self.scene.machine if self.scene else None
+        named = [package.partition(" ") for package in packages(self.scene)]
         return {
             "schema": 1,
             "version": metalmatrix.__version__,
@@ -91,7 +92,7 @@ class Exam:
                 "version": environment.version,
                 "machine": environment.machine,
                 "manager": environment.manager,
-                "packages": dict(package.split(" ", 1) for package in packages(self.scene)),
+                "packages": {name: version for name, _, version in named},
             },
             "machine": machine
             and {
@@ -166,7 +167,7 @@ def examine(  # noqa: PLR0913 - what an examination is made of
 def _place(scene: Scene | None, clues: Clues | None) -> Place:
     if scene:
         seen = scene.environment
-        return Place(seen.manager, seen.python, seen.minor, seen.prefix, scene.machine.is_apple_silicon)
+        return Place(seen.manager, seen.python, seen.minor, scene.machine.is_apple_silicon)
     return Place(clues.manager if clues else "pip")
 
 

@@ -30,14 +30,12 @@ class Place:
         manager: ``uv``, ``conda`` or ``pip``.
         python: The interpreter's path; empty where there is only a text.
         minor: Its minor version; empty where it is not known.
-        prefix: The folder of the environment; empty where it is not known.
         has_wheels: Whether the pins, which are for Apple silicon, can be installed there.
     """
 
     manager: str = "pip"
     python: str = ""
     minor: str = ""
-    prefix: str = ""
     has_wheels: bool = True
 
     @property
@@ -80,8 +78,6 @@ def _filled(name: str, place: Place, pins: Pins | None, values: dict[str, str]) 
         return arguments(pins) if pins else ""
     if name == "python":
         return place.quoted
-    if name == "prefix":
-        return shlex.quote(place.prefix) if place.prefix else ""
     python = f" --python {place.quoted}" if place.python else ""
     if name == "install":
         return f"uv pip install{python}" if place.manager == "uv" else f"{place.quoted} -m pip install"

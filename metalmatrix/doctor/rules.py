@@ -68,7 +68,6 @@ class Rule:
         why: Why that is so, in a sentence.
         source: Where that is known from.
         fix: The commands that mend it, with the placeholders of `remedy`.
-        fix_conda: Those for an environment of conda's, where they are others.
         fix_text: Those where there is only a text, where they are others.
         python: ``here`` where the pins are for this Python, ``any`` where another may be needed, ``plugin``
             where it must be one that has a plugin.
@@ -83,7 +82,6 @@ class Rule:
     why: str
     source: str
     fix: tuple[str, ...]
-    fix_conda: tuple[str, ...] = ()
     fix_text: tuple[str, ...] = ()
     python: str = "here"
     below: str = ""
@@ -135,7 +133,7 @@ def parse(text: str) -> Rules:
 
 
 def _rule(entry: dict[str, Any]) -> Rule:
-    lists = {name: tuple(entry.get(name, ())) for name in ("fix", "fix_conda", "fix_text")}
+    lists = {name: tuple(entry.get(name, ())) for name in ("fix", "fix_text")}
     messages = tuple(_message(message) for message in entry.get("messages", ()))
     return Rule(**{**entry, **lists, "messages": messages})
 

@@ -121,10 +121,10 @@ class TestData:
 
     def test_commands_use_placeholders_that_exist(self) -> None:
         """A slip would leave a line out without a word."""
-        known = {"install", "uninstall", "pins", "new", "new-conda", "python", "prefix", "doctor"}
+        known = {"install", "uninstall", "pins", "new", "new-conda", "python", "doctor"}
         known |= {"bound", "leftover", "check", "cell"}
         for rule in RULES.rules.values():
-            for line in (*rule.fix, *rule.fix_conda, *rule.fix_text):
+            for line in (*rule.fix, *rule.fix_text):
                 assert set(PLACEHOLDER.findall(line)) <= known
                 assert "{" not in PLACEHOLDER.sub("", line)
 

@@ -151,7 +151,7 @@ class TestSet:
         mac.conda = (CondaPackage("tensorflow", "2.10.0", "osx-arm64", "conda-forge"),)
         found = only(mac.pair("2.17.0", "1.1.0"))
         assert found.id == "conda-tensorflow"
-        assert found.commands[0].startswith("conda remove -y --force --prefix ")
+        assert found.commands[0].startswith("CONDA_SUBDIR=osx-arm64 conda create -y ")
 
     def test_condas_tensorflow_alone_is_no_mixture(self, mac: Mac) -> None:
         """Its dist-info says that conda installed it."""
@@ -207,6 +207,7 @@ class TestPair:
         exam = mac.exam()
         assert exam.problems == ()
         assert "not known" in exam.unknowns[0]
+        assert (exam.healthy, exam.code) == (None, 2)
 
     def test_no_plugin(self, mac: Mac) -> None:
         """A TensorFlow without one lists no GPU."""
@@ -442,7 +443,7 @@ def test_elsewhere_only_what_is_a_matter_of_packages_is_told(mac: Mac, machine: 
     assert not any("metal" in line for item in exam.diagnoses for line in item.commands)
 
 
-@pytest.mark.parametrize("text", ["\x1b[31mtensorflow", "tensor\u202eflow", "x" * 10_000])
+@pytest.mark.parametrize("text", ["", "\x1b[31mtensorflow", "tensor\u202eflow", "x" * 10_000])
 def test_a_hostile_version_is_told_without_its_escapes(mac: Mac, text: str) -> None:
     """What a METADATA file says of itself is printed plain and short."""
     mac.wheel("tensorflow-metal", "1.1.0")
