@@ -105,3 +105,37 @@ def test_it_takes_less_than_a_second(clone: Path, broken: Fake) -> None:
         assert run(Path(sys.executable), clone, "--python", str(broken.folder)).returncode == 1
         taken.append(time.monotonic() - started)
     assert min(taken) < 2
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.7"])
+def test_a_python_that_is_too_old_for_the_doctor_is_told_what_to_type(version: str, clone: Path) -> None:
+    """One sentence, and the command that looks at that Python with another."""
+    found = sorted(Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"))
+    if not found:
+        pytest.skip(f"no Python {version} here")
+    done = subprocess.run(
+        [str(found[0]), "-m", "metalmatrix", "doctor"], cwd=clone, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: this is Python {version}; metalmatrix needs 3.10 or later, and its doctor 3.8\n"
+        f"  hint: python3 -m metalmatrix doctor --python {found[0]}\n"
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_other_commands_say_what_is_missing(version: str, clone: Path) -> None:
+    """A clone without what the project needs: what is not installed, and what installs it."""
+    python = find_python(version)
+    if python is None:
+        pytest.skip(f"Python {version} is not on this machine")
+    done = subprocess.run(
+        [str(python), "-S", "-m", "metalmatrix", "explain", "3.11"],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: \w+ is not installed\n  hint: .*python3 -m pip install \.\n", done.stderr)
