@@ -93,7 +93,8 @@ def _verdict(exam: Exam, width: int) -> list[str]:
     if exam.healthy is True:
         there = exam.scene is not None and exam.scene.machine.is_apple_silicon
         more = "" if there else " of what can be seen from this machine"
-        said = f"Healthy: nothing{more} is known against what is installed."
+        said = f"Healthy: nothing{more} is known against what is installed"
+        said += ", but for the notes above, each of which may be harmless." if exam.notes else "."
         return [*_wrapped(said, width), *_wrapped(f"({_DEEP})", width)]
     if exam.healthy is None and not exam.problems:
         return ["No problem that has a name here was found.", ""]

@@ -70,6 +70,10 @@ class TestForPeople:
         """It is called healthy, and what was not looked at is said."""
         golden("doctor-healthy.txt", told(mac.pair("2.17.0", "1.1.0")))
 
+    def test_a_healthy_environment_with_a_note(self, mac: Mac, golden: Callable[[str, str], None]) -> None:
+        """A pair of which wrong numbers are reported: the note, its source, and what health is then."""
+        golden("doctor-note.txt", told(mac.pair("2.16.2", "1.2.0")))
+
     def test_a_traceback(self, golden: Callable[[str, str], None]) -> None:
         """From the text alone: the line of dyld, the pairs that print it, and what would help."""
         golden("doctor-traceback.txt", tell(self.read("does-not-link"), WIDTH))
