@@ -77,7 +77,8 @@ def _looked_at(exam: Exam, width: int) -> Iterator[str]:
 
 
 def _diagnosis(item: Diagnosis, head: str, exam: Exam, width: int) -> Iterator[str]:
-    yield from textwrap.wrap(f"{head}{item.what} [{item.id}]", width, subsequent_indent=" " * len(head))
+    what, indent = f"{head}{item.what} [{item.id}]", " " * len(head)
+    yield from textwrap.wrap(what, width, subsequent_indent=indent, break_on_hyphens=False)
     for sentence in item.saw:
         yield from _row("saw", sentence, width)
     yield from _row("why", item.why, width)
