@@ -3,7 +3,9 @@
 # dependencies = [
 #   "nox[uv]>=2026.10.20",
 #   "filelock>=3.16",
+#   "jinja2>=3.1.6",
 #   "jsonschema-rs>=0.33",
+#   "markupsafe>=3.0",
 #   "packaging>=24.2",
 #   "platformdirs>=4.3",
 #   "psutil>=6.1",
@@ -115,7 +117,7 @@ def matrix(session: nox.Session, cell_id: str) -> None:
 
 @nox.session(venv_backend="none")
 def table(session: nox.Session) -> None:
-    """Show what is known, complete or not, and write site/compat.json and site/compat.md; -- --json."""
+    """Show what is known, complete or not, and write the page and the feeds: -- --since OLD --readme FILE."""
     if run_name.plan_path().exists():
         session.log("the table follows at the end of this run")
     else:
@@ -126,6 +128,7 @@ PEOPLE = {
     "explain": "Say all that is known of cells, and what to install: -- 3.11 2.18 1.1.0, or ids [--json].",
     "check": "Run checks alone in a kept environment: -- --cell ID --only CHECK, or -- --python PATH.",
     "pins": "Print the best known-good pins, for this Mac or -- --python 3.11 --macos 13; -- --help.",
+    "serve": "Show site/ in a browser of this machine, made first where it is not there; Ctrl-C ends it.",
     "diff": "Say what has changed between two tables and why, and stop on a surprise: -- OLD [NEW].",
     "contribute": "On a Mac, run what is missing of its chip and macOS: -- [--minutes 60] [--list].",
     "merge": "Join results from elsewhere into results/, none overwritten by an older one: -- DIR...",

@@ -24,12 +24,13 @@ from metalmatrix.published import arguments as published
 from metalmatrix.reported import arguments as reported
 from metalmatrix.running import arguments as running
 from metalmatrix.searching import arguments as searching
+from metalmatrix.site import arguments as site
 from metalmatrix.table import arguments as table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WITH_COMMANDS = (running, table, asking, pins, doctor, diff, macs, searching, reported, published)
+WITH_COMMANDS = (running, table, site, asking, pins, doctor, diff, macs, searching, reported, published)
 """In the order in which `--help` lists them."""
 
 CODES = """\

@@ -17,7 +17,7 @@ from metalmatrix.errors import ToolMissingError, UsageError
 from metalmatrix.running.plan import Options
 from metalmatrix.running.run import Runner, default_results
 from metalmatrix.running.run_name import ARGUMENTS_VARIABLE, RUN_VARIABLE
-from metalmatrix.table.show import current_report, write_site
+from metalmatrix.table.show import current_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,9 +90,14 @@ def run_cell(
 
 
 def end_in_table() -> None:
-    """Print the table of all that is known, and write it down."""
-    from metalmatrix.table.terminal import print_report  # noqa: PLC0415 - rich, which a worker does not need
+    """Publish all that is known, and print its table."""
+    # What a worker does not need: rich, and what makes the page.
+    from metalmatrix.output import tell  # noqa: PLC0415
+    from metalmatrix.site import write  # noqa: PLC0415
+    from metalmatrix.table.terminal import print_report  # noqa: PLC0415
 
     report = current_report()
-    write_site(report)
+    made = write.publication(report, tell)
+    write.write_site(made)
+    write.append_summary(made)
     print_report(report)

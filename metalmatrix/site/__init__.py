@@ -1,1 +1,1 @@
-"""What is published: the page, the feeds and the badges under ``site/``."""
+"""What is published: the page, the feeds and the badges under ``site/``, and showing it here."""

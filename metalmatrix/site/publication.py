@@ -1,16 +1,25 @@
-"""What a publication tells of: the matrix's table, and every other combination that was ever published."""
+"""What a publication tells of: the matrix's table, every other combination that was ever published, what changed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from packaging.version import Version
 
-    from metalmatrix.cells.cell import Cell
-    from metalmatrix.resolving.lock import Lock
+from metalmatrix.errors import UsageError
+from metalmatrix.pins.pins import choose
+from metalmatrix.published.compiled import sdist_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metalmatrix.diff.change import Change
+    from metalmatrix.reported.score import Score
     from metalmatrix.verdicts.report import CellReport, Report
+
+HANDED_OUT = ("works", "likely", "degraded")
+"""Verdicts whose pins are handed out; what is degraded with its note, and never as the best of several."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +29,64 @@ class Publication:
     Attributes:
         table: The report of the matrix, runs and all.
         others: Every published combination that is not in the matrix, from the answers that ship.
-        lock: Gives the pinned set of a cell; None where none is known.
+        others_as_of: The day those were resolved for, ``YYYY-MM-DD``.
+        score: How often what was foreseen was right.
+        changes: What became of cells since the last publication; None where there is none to compare with.
     """
 
     table: Report
     others: tuple[CellReport, ...]
-    lock: Callable[[Cell], Lock | None]
+    others_as_of: str
+    score: Score
+    changes: tuple[Change, ...] | None = None
 
     @property
     def cells(self) -> tuple[CellReport, ...]:
         """Every cell there is, those of the matrix first."""
         return (*self.table.cells, *self.others)
+
+
+def may_be_handed_out(item: CellReport) -> bool:
+    """Whether the pins of a cell are published: never of what is broken, unknown or not installable.
+
+    Nor of a plugin that is compiled on the Mac: its set is not the whole of what runs.
+    """
+    return item.verdict.word in HANDED_OUT and item.pinned_lock is not None and sdist_of(item.cell) is None
+
+
+@dataclass(frozen=True)
+class Best:
+    """What to install where one asks for nothing but a Python: the best cell from some macOS on."""
+
+    python: str
+    item: CellReport
+
+
+def best_of(cells: tuple[CellReport, ...]) -> Iterator[Best]:
+    """The best cells of each Python, newest Python first; another where an older macOS rules the first one out.
+
+    Final releases only, as long as there is one.
+    """
+    good = [item for item in cells if may_be_handed_out(item)]
+    for python in sorted({item.cell.python for item in good}, key=Version, reverse=True):
+        mine = [item for item in good if item.cell.python == python]
+        mine = [item for item in mine if not _is_pre_release(item)] or mine
+        while mine:
+            try:
+                found = choose(mine)
+            except UsageError:  # they are all degraded
+                break
+            yield Best(python, found)
+            floor = floor_of(found)
+            mine = [item for item in mine if floor_of(item) < floor]
+
+
+def floor_of(item: CellReport) -> Version:
+    """The macOS that a cell needs, to compare; 0 where none is asked for."""
+    return Version(item.macos or "0")
+
+
+def _is_pre_release(item: CellReport) -> bool:
+    return any(
+        Version(text).is_prerelease for text in (item.cell.framework, item.cell.plugin) if text[0].isdigit()
+    )

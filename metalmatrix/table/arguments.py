@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metalmatrix.arguments import day, json_too
@@ -14,10 +15,18 @@ def add_to(add: Add) -> None:
     """Add them."""
     table = add(
         "table",
-        "Show what is known, and write site/compat.json and site/compat.md.",
+        "Show what is known, and write the page and the feeds under site/.",
         """\
   python -m metalmatrix table
+  python -m metalmatrix table --since last/compat.json      the page tells what has changed since
+  python -m metalmatrix table --readme README.md            put the table between its markers
   python -m metalmatrix table --json""",
+    )
+    table.add_argument(
+        "--since", metavar="OLD", help="the last publication: whatever `diff` takes, a compat.json say"
+    )
+    table.add_argument(
+        "--readme", type=Path, metavar="FILE", help="replace the table between the markers of a Markdown file"
     )
 
     static = add(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metalmatrix.cells import history
 from metalmatrix.output import print_json, tell
 from metalmatrix.resolving.answers import answered_as_of
+from metalmatrix.site import write
 from metalmatrix.table import feed, show
 from metalmatrix.table.overview import overview
 from metalmatrix.table.terminal import print_overview, print_report
@@ -17,14 +18,23 @@ if TYPE_CHECKING:
 
 
 def table(options: argparse.Namespace) -> int:
-    """Show what is known, and write it; 1 where a verdict is a surprise."""
+    """Show what is known, and publish it; 1 where a verdict is a surprise.
+
+    Raises:
+        UsageError: There is nothing to compare with, or no place for the table.
+    """
     report = show.current_report()
-    written = show.write_site(report)
+    made = write.publication(report, tell, options.since)
+    if options.readme:
+        write.embed(report, options.readme)
+    written = [f"site/{path.name}" for path in write.write_site(made)]
+    write.append_summary(made)
     if options.json:
         print_json(feed.render(report))
     else:
         print_report(report)
-        tell(f"written: {', '.join(f'site/{path.name}' for path in written)}")
+        tell(f"written: {', '.join(written)}, site/cells/, site/pins/, site/badge/")
+        tell("to look at it: nox -s serve")
     return int(any(item.surprise for item in report.cells))
 
 

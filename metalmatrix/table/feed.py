@@ -11,6 +11,8 @@ from metalmatrix.files import PACKAGE
 from metalmatrix.verdicts.verdict import VERDICTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from metalmatrix.resolving.lock import Lock
     from metalmatrix.verdicts.report import CellReport, Report
 
@@ -32,7 +34,7 @@ def render(report: Report) -> dict[str, Any]:
         "score": report.score,
         "excluded": [{"cell": cell.id, "reason": reason} for cell, reason in report.excluded],
         "cells": [cell_data(item) for item in report.cells],
-        "sets": _sets(report),
+        "sets": sets(report.cells),
     }
 
 
@@ -59,9 +61,7 @@ def _digest(lock: Lock | None) -> str | None:
     return lock.digest if lock else None
 
 
-def _sets(report: Report) -> dict[str, dict[str, str]]:
+def sets(items: Iterable[CellReport]) -> dict[str, dict[str, str]]:
     """Version by package of each distinct set, under the digest by which the cells name it."""
-    locks = {
-        lock.digest: lock for item in report.cells for lock in (item.pinned_lock, item.plain_lock) if lock
-    }
+    locks = {lock.digest: lock for item in items for lock in (item.pinned_lock, item.plain_lock) if lock}
     return {digest: locks[digest].versions for digest in sorted(locks)}

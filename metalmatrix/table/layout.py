@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from metalmatrix.verdicts.report import CellReport, Report
     from metalmatrix.verdicts.verdict import Verdict
 
+SURPRISES = "Surprises"
+"""The title of what contradicts what is expected."""
+
 PLAIN_WORSE = "*"
 """What marks a verdict that only the pinned set has."""
 
@@ -116,7 +119,7 @@ def python_span(pythons: Iterable[str]) -> str:
 def sections(report: Report) -> list[Section]:
     """What stands below the table, empty sections left out."""
     found = [
-        Section("Surprises", _notes(report, _surprise)),
+        Section(SURPRISES, _notes(report, _surprise)),
         Section("Why cells fail", _notes(report, _failure, "pinned", lambda item: item.verdict.source)),
         Section(
             "Plain installs that break, where the pins mend it",

@@ -29,9 +29,14 @@ def escape(text: str, limit: int = 400) -> str:
     return re.sub(r"(?i)(https?|ftp|www|mailto|xmpp)(?=[:.])", r"\1&#8203;", escaped)
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an address that may be made a link of: https, a host, and nothing that ends it."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 def link(address: str, text: str = "") -> str:
     """A link to an address, under *text* or itself; an address that may be something else is only shown."""
-    if not _ADDRESS.fullmatch(address):
+    if not is_address(address):
         return f"{escape(text)} {escape(address)}".strip()
     return f"[{escape(text)}](<{address}>)" if text else f"<{address}>"
 

@@ -1,14 +1,13 @@
-"""The report as files: loaded from the results, written under ``site/``."""
+"""The report of what is stored, and the score; `docs/accuracy.md` is written here."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.errors import UsageError
-from metalmatrix.files import read_bounded, write_atomic
+from metalmatrix.files import write_atomic
 from metalmatrix.reported import accuracy
 from metalmatrix.reported.neighbours import reported
 from metalmatrix.reported.reports import load_reports
@@ -19,7 +18,6 @@ from metalmatrix.running.plan import NOTHING_TO_INSTALL
 from metalmatrix.running.run import default_results
 from metalmatrix.running.supervise import check_catalog
 from metalmatrix.searching.breaks import load_breaks
-from metalmatrix.table import feed, markdown
 from metalmatrix.verdicts.explain import Explainer
 from metalmatrix.verdicts.observe import from_linked
 from metalmatrix.verdicts.report import build
@@ -104,16 +102,3 @@ def write_accuracy() -> Path:
         raise UsageError(f"there is no {PAGE} here", "run it in a clone, or without --write")
     write_atomic(path, accuracy_page())
     return path
-
-
-def write_site(report: Report) -> list[Path]:
-    """Write ``site/compat.json`` and ``site/compat.md``; the files written."""
-    site = default_results().root.parent / "site"
-    files = {
-        site / "compat.json": json.dumps(feed.render(report), indent=1) + "\n",
-        site / feed.SCHEMA_FILE.name: read_bounded(feed.SCHEMA_FILE),
-        site / "compat.md": markdown.render(report),
-    }
-    for path, text in files.items():
-        write_atomic(path, text)
-    return list(files)

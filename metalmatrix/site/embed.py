@@ -1,0 +1,31 @@
+"""The table inside of somebody's own Markdown: what stands between two markers is replaced, and nothing else; pure."""
+
+from __future__ import annotations
+
+from metalmatrix.errors import UsageError
+
+BEGIN, END = "<!-- metalmatrix:begin -->", "<!-- metalmatrix:end -->"
+
+
+def embedded(text: str, lines: list[str], name: str) -> str:
+    """*text* with *lines* between its markers.
+
+    Args:
+        text: The document.
+        lines: What is to stand there.
+        name: The document's, for what is said where it has no such place.
+
+    Raises:
+        UsageError: The markers are not there once each, in their order.
+    """
+    hint = f"put a line {BEGIN} where the table is to stand, and a line {END} behind it"
+    for marker in (BEGIN, END):
+        if (count := text.count(marker)) != 1:
+            raise UsageError(
+                f"{name} has the marker {marker} {'no time' if not count else f'{count} times'}", hint
+            )
+    before, _, rest = text.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise UsageError(f"{name} has {END} before {BEGIN}", hint)
+    return "\n".join([f"{before}{BEGIN}", "", *lines, "", f"{END}{after}"])

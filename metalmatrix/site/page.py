@@ -1,0 +1,281 @@
+"""``site/index.html``: the whole history on one page that asks nobody for anything; pure.
+
+The page is whole without JavaScript: the grid is a table, what is known stands below it, each dossier once
+(`dossiers.py`).  The script narrows the grid and puts one cell's dossier together, from what is on the page and
+from a model that holds numbers and names of releases alone.  Every text goes through the template's escaping,
+and the page's own policy forbids any script or style but the two that were put in here, by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections import Counter
+from functools import cache
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from packaging.version import Version
+
+from metalmatrix.asking import install
+from metalmatrix.cells.cell import EXAMPLE
+from metalmatrix.files import PACKAGE, read_bounded
+from metalmatrix.resolving.floor import KNOWN
+from metalmatrix.resolving.question import MACOS_TARGET
+from metalmatrix.site.dossiers import shared
+from metalmatrix.site.publication import best_of
+from metalmatrix.table.layout import python_span, warnings
+from metalmatrix.table.markdown import is_address
+from metalmatrix.text import plain_lines
+from metalmatrix.verdicts.verdict import SIGNS, VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from metalmatrix.cells.cell import Cell
+    from metalmatrix.site.dossiers import Group, Shared
+    from metalmatrix.site.publication import Publication
+    from metalmatrix.verdicts.report import CellReport
+
+MACOS = ("11.0", "12.0", "13.0", "14.0", "15.0", "26.0")
+"""The releases of macOS for Apple silicon (November 2026), beside those that wheels ask for."""
+
+MOST_CHANGES = 80
+"""Changes that the page tells; of more it tells the number."""
+
+_LONGEST = 1000
+_MAC = re.compile(r"macos-(?P<macos>\d+(?:\.\d+)*)-apple-(?P<chip>m\d[a-z0-9-]*?)-\d+gb")
+_ORDER = sorted(VERDICTS, key=lambda word: word == "not-installable")
+"""Of the verdicts in a field: the best first, and last what says least of the framework and the plugin."""
+
+
+class Line(NamedTuple):
+    """One line of a field: a verdict, the Pythons, and where what is known of the first of them stands."""
+
+    word: str
+    plain_worse: bool
+    pythons: str
+    dossier: int
+
+
+class Column(NamedTuple):
+    """A plugin: its distribution (empty for none), its version, how its column is named, how ids of cells end."""
+
+    family: str
+    version: str
+    name: str
+    suffix: str
+
+
+def render(publication: Publication) -> str:
+    """The page."""
+    items = publication.cells
+    told = shared(items)
+    columns, frameworks = _columns(items), _newest({item.cell.framework for item in items})
+    script, style = _asset("page.js"), _asset("page.css")
+    ran, macs = _ran(items)
+    changes = publication.changes
+    comparisons = publication.score.compared
+    context: dict[str, Any] = {
+        "policy": _policy(script, style),
+        "script": Markup(script),  # noqa: S704 - files of this package, held by the policy's hashes
+        "style": Markup(style),  # noqa: S704
+        "model": _island(_model(publication, told, columns, frameworks)),
+        "total": len(items),
+        "as_of": publication.table.as_of.isoformat(),
+        "others_as_of": publication.others_as_of,
+        "counts": [(w, n) for w in VERDICTS if (n := Counter(i.verdict.word for i in items)[w])],
+        "ran": len(ran),
+        "macs": macs,
+        "rehearsed": sum(any(e.kind == "rehearsed" and e.run for e in item.evidence) for item in items),
+        "warnings": warnings(publication.table),
+        "pythons": _oldest({item.cell.python for item in items}),
+        "macos": _newest({*MACOS, *(item.macos for item in items if item.macos)}),
+        "chips": sorted({chip for seen in ran.values() for _, chip in seen}),
+        "best": [
+            {
+                "python": one.python,
+                "item": one.item,
+                "lines": install.with_uv(one.item.cell, one.item.pinned_lock),
+            }
+            for one in best_of(items)
+        ],
+        "families": [
+            (name, len(list(found))) for name, found in groupby(column.family for column in columns)
+        ],
+        "columns": columns,
+        "rows": [
+            {"framework": f, "fields": [_lines(told.fields.get((f, c.name), ()), told) for c in columns]}
+            for f in frameworks
+        ],
+        "changes": changes[:MOST_CHANGES] if changes is not None else None,
+        "more_changes": max(0, len(changes or ()) - MOST_CHANGES),
+        "score": publication.score.agreed if comparisons else publication.score.line,
+        "compared": comparisons,
+        "uncompared": len(publication.score.comparisons) - len(comparisons),
+        "verdicts": VERDICTS.items(),
+        "example": EXAMPLE,
+        "target": MACOS_TARGET,
+        "known": KNOWN,
+        "dossiers": list(_by_word(told)),
+        "stories": told.stories,
+        "near": told.neighbours,
+        "floors": told.floors,
+    }
+    return _environment().get_template("page.html").render(context)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("metalmatrix.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_text,
+    )
+    made.filters["address"] = is_address
+    made.filters["bare"] = lambda address: str(address).removeprefix("https://")
+    return made
+
+
+def _text(value: object) -> object:
+    """What a template shows: of a text from elsewhere no control and no reordering character, and an end to it."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return plain_lines(value, _LONGEST)
+    return value
+
+
+@cache
+def _asset(name: str) -> str:
+    return read_bounded(PACKAGE / "site" / "templates" / name)
+
+
+def _policy(script: str, style: str) -> str:
+    """What the page may do: run its script, wear its style, and nothing else (CSP level 3, trusted types)."""
+
+    def source(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {source(script)}",
+            f"style-src {source(style)}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+
+
+def _island(model: object) -> Markup:
+    """Data for the script, in which nothing can end its element (as jinja2's ``tojson``, without the blanks)."""
+    text = json.dumps(model, separators=(",", ":"))
+    for sign in "<>&'":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704 - just made harmless
+
+
+def _model(
+    publication: Publication, told: Shared, columns: tuple[Column, ...], frameworks: tuple[str, ...]
+) -> dict[str, Any]:
+    """What the script knows: which dossier each cell has, by numbers; words stand on the page."""
+    pythons = _oldest({item.cell.python for item in publication.cells})
+    fields: dict[tuple[Group, ...], int] = {}
+
+    def number(found: tuple[Group, ...]) -> int:
+        return fields.setdefault(found, len(fields))
+
+    grid = [[number(told.fields.get((f, column.name), ())) for column in columns] for f in frameworks]
+    inside = {item.cell for item in publication.table.cells}
+    return {
+        "pythons": pythons,
+        "frameworks": frameworks,
+        "plugins": [[column.name, column.version, column.suffix] for column in columns],
+        "order": _ORDER,
+        "signs": SIGNS,
+        "dossiers": [[_ORDER.index(d.word), int(d.plain_worse)] for d in told.dossiers],
+        "floors": [version for version, _ in told.floors],
+        "near": told.near,
+        "fields": [
+            [[sum(1 << pythons.index(p) for p in g.pythons), g.dossier, g.floor, g.near] for g in found]
+            for found in fields
+        ],
+        "grid": grid,
+        "matrix": [
+            [f in {cell.framework for cell in inside} for f in frameworks],
+            [column.name in {cell.plugin_name for cell in inside} for column in columns],
+        ],
+        "ran": {cell.id: sorted(seen) for cell, seen in _ran(publication.cells)[0].items()},
+    }
+
+
+def _ran(items: Iterable[CellReport]) -> tuple[dict[Cell, set[tuple[str, str]]], list[str]]:
+    """The macOS and chip of the Macs that each cell ran on, and all of them in words."""
+    found: dict[Cell, set[tuple[str, str]]] = {}
+    for item in items:
+        for e in item.evidence:
+            if e.kind == "ran" and e.run and (mac := _MAC.fullmatch(e.source)):
+                chip = mac["chip"].replace("-", " ").upper().replace(" VIRTUAL", " (virtual)")
+                found.setdefault(item.cell, set()).add((mac["macos"], chip))
+    seen = sorted({mac for macs in found.values() for mac in macs})
+    return found, [f"{chip}, macOS {macos}" for macos, chip in seen]
+
+
+def _lines(groups: Iterable[Group], told: Shared) -> Iterator[Line]:
+    """What a field shows: what cannot be installed is named only where there is nothing else."""
+
+    def key(group: Group) -> tuple[int, bool]:
+        found = told.dossiers[group.dossier]
+        return _ORDER.index(found.word), found.plain_worse
+
+    lines = []
+    for (place, worse), found in groupby(sorted(groups, key=key), key=key):
+        same = list(found)
+        pythons = python_span(python for group in same for python in group.pythons)
+        lines.append(Line(_ORDER[place], worse, pythons, same[0].dossier))
+    if any(line.word != "not-installable" for line in lines):
+        yield from (line for line in lines if line.word != "not-installable")
+    else:
+        yield from (line._replace(pythons="") for line in lines)
+
+
+def _by_word(told: Shared) -> Iterator[tuple[str, list[tuple[int, int, Any]]]]:
+    """The dossiers with their numbers and how many cells each has, by verdict, the most frequent first."""
+    found = sorted(
+        zip(range(len(told.dossiers)), told.cells, told.dossiers, strict=True), key=lambda d: -d[1]
+    )
+    for word in VERDICTS:
+        if members := [one for one in found if one[2].word == word]:
+            yield word, members
+
+
+def _columns(items: Iterable[CellReport]) -> tuple[Column, ...]:
+    """The columns: no plugin, then each plugin's releases, the newest first."""
+    cells = {item.cell.plugin_key: item.cell for item in items}
+    newest = sorted(cells, key=lambda key: key[2], reverse=True)
+    ordered = sorted(newest, key=lambda key: key[:2])
+    return tuple(
+        Column(
+            cell.plugin_distribution,
+            cell.plugin,
+            cell.plugin_name,
+            cell.id.split("-", 2)[2],
+        )
+        for cell in map(cells.__getitem__, ordered)
+    )
+
+
+def _oldest(versions: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(versions, key=Version))
+
+
+def _newest(versions: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(versions, key=Version, reverse=True))
