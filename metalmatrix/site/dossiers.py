@@ -1,9 +1,10 @@
 """What is known of thousands of cells, said once for all of which it is the same; pure.
 
-A **dossier** is what is known of a cell: verdict, evidence in its order, what to type, and the **story** of its
-plain install, which many dossiers share again.  Most cells share theirs but for the three versions they are made of, so those are `Axis` in a text where
-cells of different versions share it, and are filled in again where one cell is told.  6,776 cells come to a
-hundred or two of dossiers, which is what lets the whole history stand on one page.
+A **dossier** is what is known of a cell: verdict, evidence in its order, what to type, and the **story** of
+its plain install, which many dossiers share again.  Most cells share theirs but for the three versions they
+are made of, so those are `Axis` in a text where cells of different versions share it, and are filled in again
+where one cell is told.  6,776 cells come to a hundred or two of dossiers: so the whole history stands on one
+page.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table inside of somebody's own Markdown: what stands between two markers is replaced, and nothing else; pure."""
+"""The table inside of somebody's own Markdown: what stands between two markers is replaced; pure."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """``site/index.html``: the whole history on one page that asks nobody for anything; pure.
 
 The page is whole without JavaScript: the grid is a table, what is known stands below it, each dossier once
-(`dossiers.py`).  The script narrows the grid and puts one cell's dossier together, from what is on the page and
-from a model that holds numbers and names of releases alone.  Every text goes through the template's escaping,
-and the page's own policy forbids any script or style but the two that were put in here, by their hashes.
+(`dossiers.py`).  The script narrows the grid and tells one cell, from what is on the page and from a model that
+holds numbers and names of releases alone.  Every text goes through the template's escaping, and the page's own
+policy forbids any script or style but the two that were put in here, by their hashes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Line(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A plugin: its distribution (empty for none), its version, how its column is named, how ids of cells end."""
+    """A plugin: its distribution (empty for none), its version, its column's name, how ids of cells end."""
 
     family: str
     version: str
@@ -145,7 +145,7 @@ def _environment() -> Environment:
 
 
 def _text(value: object) -> object:
-    """What a template shows: of a text from elsewhere no control and no reordering character, and an end to it."""
+    """What a template shows: a text without control and reordering characters, and with an end."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return plain_lines(value, _LONGEST)
     return value
@@ -176,7 +176,7 @@ def _policy(script: str, style: str) -> str:
 
 
 def _island(model: object) -> Markup:
-    """Data for the script, in which nothing can end its element (as jinja2's ``tojson``, without the blanks)."""
+    """Data for the script, in which nothing ends its element (as jinja2's ``tojson``, without blanks)."""
     text = json.dumps(model, separators=(",", ":"))
     for sign in "<>&'":
         text = text.replace(sign, f"\\u{ord(sign):04x}")

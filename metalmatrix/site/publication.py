@@ -1,4 +1,4 @@
-"""What a publication tells of: the matrix's table, every other combination that was ever published, what changed."""
+"""What a publication tells of: the matrix's table, all other published combinations, what changed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Best:
 
 
 def best_of(cells: tuple[CellReport, ...]) -> Iterator[Best]:
-    """The best cells of each Python, newest Python first; another where an older macOS rules the first one out.
+    """The best cells of each Python, newest Python first; another where an older macOS rules out the first.
 
     Final releases only, as long as there is one.
     """

@@ -19,12 +19,13 @@ import json
 import os
 import re
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metalmatrix.asking import install
 from metalmatrix.cells import history
+from metalmatrix.diff.compare import compare
+from metalmatrix.diff.sources import table_of
 from metalmatrix.errors import UsageError
 from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.pins.pins import requirements
@@ -33,8 +34,8 @@ from metalmatrix.resolving.repairs import repairs_for
 from metalmatrix.running.run import default_results
 from metalmatrix.searching.breaks import dated, load_breaks
 from metalmatrix.site import badge, junit, page, summary
-from metalmatrix.site.publication import Publication, best_of, may_be_handed_out
 from metalmatrix.site.embed import embedded
+from metalmatrix.site.publication import Publication, best_of, may_be_handed_out
 from metalmatrix.table import feed, markdown, show
 from metalmatrix.verdicts.explain import Explainer
 
@@ -52,13 +53,23 @@ def site_folder() -> Path:
     return default_results().root.parent / "site"
 
 
-def publication(report: Report, tell: Callable[[str], None], since: str = "") -> Publication:
-    """All that is published: the report, the rest of the history, and what has changed *since*."""
+def publication(report: Report, tell: Callable[[str], None], since: str | None = None) -> Publication:
+    """All that is published.
+
+    Args:
+        report: The table of the matrix.
+        tell: Gets the progress.
+        since: The last publication, as `diff` takes a table; None where there is none to compare with.
+
+    Raises:
+        MetalmatrixError: There is no table where *since* says.
+    """
     tell("every published combination, and the page: a few seconds")
+    changes = compare(table_of(since, tell), feed.render(report)) if since else None
     day = answered_as_of()
     inside = {item.cell.id for item in report.cells}
     others = Explainer(day).reports((cell for cell in history.cells() if cell.id not in inside), tell)
-    return Publication(report, tuple(others), day.isoformat(), show.current_score())
+    return Publication(report, tuple(others), day.isoformat(), show.current_score(), changes)
 
 
 def write_site(made: Publication, folder: Path | None = None) -> list[Path]:
@@ -99,7 +110,7 @@ def append_summary(made: Publication) -> None:
 
 
 def _write_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write the files of a folder that are not as they should be, and remove those that should not be there."""
+    """Write the files of a folder that are not as they should be; remove those no longer published."""
     for name, text in files.items():
         path = folder / name
         with suppress(OSError, UnicodeDecodeError):
@@ -114,13 +125,13 @@ def _write_folder(folder: Path, files: Mapping[str, str]) -> None:
 def _cells(made: Publication) -> dict[str, str]:
     inside = {item.cell for item in made.table.cells}
     return {
-        f"{item.cell.id}.json": json.dumps(cell_file(made, item)) + "\n"
+        f"{item.cell.id}.json": json.dumps(cell_file(item)) + "\n"
         for item in made.cells
         if item.cell in inside or item.verdict.word != "not-installable"
     }
 
 
-def cell_file(made: Publication, item: CellReport) -> dict[str, Any]:
+def cell_file(item: CellReport) -> dict[str, Any]:
     """What ``site/cells/<id>.json`` holds: the cell as in ``compat.json``, its sets, and what to type."""
     good = may_be_handed_out(item)
     return {
