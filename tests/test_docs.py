@@ -16,6 +16,7 @@ import yaml
 
 from metalmatrix.cells.cell import Cell
 from metalmatrix.cli import main, parser
+from metalmatrix.site.embed import BEGIN, END, embedded
 from metalmatrix.table import markdown
 from metalmatrix.verdicts.report import CellReport, Report
 from metalmatrix.verdicts.verdict import Verdict
@@ -23,7 +24,6 @@ from tests.clone import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GOLDEN = ROOT / "tests" / "golden" / "readme.json"
-BEGIN, END = "compares them -->\n", "<!-- end of the table -->"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -135,11 +135,10 @@ def test_the_readmes_table_is_the_renderers(request: pytest.FixtureRequest) -> N
         cells = [{key: cell[key] for key in ("cell", "verdict", "plain")} for cell in site["cells"]]
         lines = ",\n".join(json.dumps(cell) for cell in cells)
         GOLDEN.write_text(f'{{"as_of": "{site["as_of"]}", "cells": [\n{lines}\n]}}\n', encoding="utf-8")
-        before, _, rest = README.partition(BEGIN)
-        table = "\n".join(markdown.table(_report()))
-        path.write_text(f"{before}{BEGIN}\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-    table = path.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
-    assert table == "\n" + "\n".join(markdown.table(_report())) + "\n\n"
+        path.write_text(embedded(README, list(markdown.table(_report())), path.name), encoding="utf-8")
+    told = path.read_text(encoding="utf-8")
+    assert told.count(BEGIN) == told.count(END) == 1
+    assert told == embedded(told, list(markdown.table(_report())), path.name)
 
 
 @pytest.mark.index

@@ -171,6 +171,7 @@ sys.stdout.flush()
 os._exit(0)
 """
 HEAVY = (
+    "jinja2",
     "rich",
     "jsonschema_rs",
     "psutil",

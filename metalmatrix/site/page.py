@@ -1,9 +1,9 @@
 """``site/index.html``: the whole history on one page that asks nobody for anything; pure.
 
 The page is whole without JavaScript: the grid is a table, what is known stands below it, each dossier once
-(`dossiers.py`).  The script narrows the grid and tells one cell, from what is on the page and from a model that
-holds numbers and names of releases alone.  Every text goes through the template's escaping, and the page's own
-policy forbids any script or style but the two that were put in here, by their hashes.
+(`dossiers.py`).  The script narrows the grid and tells one cell, from what is on the page and from a model
+that holds numbers and names of releases alone.  Every text goes through the template's escaping, and the
+page's own policy forbids any script or style but the two that were put in here, by their hashes.
 """
 
 from __future__ import annotations
@@ -222,11 +222,11 @@ def _ran(items: Iterable[CellReport]) -> tuple[dict[Cell, set[tuple[str, str]]],
     found: dict[Cell, set[tuple[str, str]]] = {}
     for item in items:
         for e in item.evidence:
-            if e.kind == "ran" and e.run and (mac := _MAC.fullmatch(e.source)):
+            if e.kind == "ran" and e.outcome in {"ok", "fails"} and (mac := _MAC.fullmatch(e.source)):
                 chip = mac["chip"].replace("-", " ").upper().replace(" VIRTUAL", " (virtual)")
                 found.setdefault(item.cell, set()).add((mac["macos"], chip))
     seen = sorted({mac for macs in found.values() for mac in macs})
-    return found, [f"{chip}, macOS {macos}" for macos, chip in seen]
+    return found, [f"{chip} with macOS {macos}" for macos, chip in seen]
 
 
 def _lines(groups: Iterable[Group], told: Shared) -> Iterator[Line]:

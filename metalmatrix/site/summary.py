@@ -46,9 +46,11 @@ def _lines(publication: Publication) -> Iterator[str]:
         yield ""
         for change in publication.changes[:_MOST]:
             words = " → ".join(word for word in (change.before, change.after) if word)
-            cause = f" Cause: {change.cause}" if change.cause else ""
-            yield f"- {change.kind}: **{escape(change.cell)}** {escape(words)}: {escape(change.told + cause)}"
-        more = len(publication.changes) - _MOST
-        yield f"- and {more} more" if more > 0 else "" if publication.changes else "Nothing."
+            told = f"{change.told} Cause: {change.cause}" if change.cause else change.told
+            yield f"- {escape(change.kind)}: **{escape(change.cell)}** {escape(words)}: {escape(told)}"
+        if (more := len(publication.changes) - _MOST) > 0:
+            yield f"- and {more} more"
+        if not publication.changes:
+            yield "Nothing."
         yield ""
     yield from markdown.table(report)

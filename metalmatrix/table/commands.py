@@ -24,9 +24,9 @@ def table(options: argparse.Namespace) -> int:
         UsageError: There is nothing to compare with, or no place for the table.
     """
     report = show.current_report()
-    made = write.publication(report, tell, options.since)
     if options.readme:
         write.embed(report, options.readme)
+    made = write.publication(report, tell, options.since)
     written = [f"site/{path.name}" for path in write.write_site(made)]
     write.append_summary(made)
     if options.json:

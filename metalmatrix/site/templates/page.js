@@ -129,22 +129,20 @@
         head.hidden = !left;
         if (left) head.colSpan = left;
       });
-      document.querySelectorAll(".best tbody tr").forEach((row) => {
+      const seen = new Set(), best = [...document.querySelectorAll(".best tbody tr")].filter((row) => {
         const { python, macos } = row.dataset;
-        row.hidden = Boolean((wanted.python && python !== wanted.python) || (wanted.macos && macos && older(wanted.macos, macos)));
+        row.hidden = Boolean((wanted.python && python !== wanted.python) || (wanted.macos && macos && older(wanted.macos, macos))
+          || (wanted.macos && seen.has(python)));  // of each Python the first that is left
+        if (!row.hidden) seen.add(python);
+        return !row.hidden;
       });
-      const seen = new Set();  // of each Python the first that is left
-      document.querySelectorAll(".best tbody tr").forEach((row) => {
-        if (row.hidden || !wanted.macos) return;
-        if (seen.has(row.dataset.python)) row.hidden = true;
-        seen.add(row.dataset.python);
-      });
+      if (any && best.length === 1) best[0].querySelector("details").open = true;
       const counts = order.filter((word) => tally[word]).map((word) => `${tally[word]} ${word}`).join(", ");
       $("told").textContent = any
         ? (count ? `${count} combination${count === 1 ? "" : "s"} of these releases fit${count === 1 ? "s" : ""}: ${counts}.`
           : `No combination of these releases fits.${wanted.releases ? "" : " There may be pre-releases: choose all releases."}`)
         : "";
-      rove(body.querySelector("td:not([hidden])"));
+      rove(body.querySelector("tr:not([hidden]) > td:not([hidden])"));
     };
 
     // The keyboard: the grid is one stop, arrows move within it.

@@ -1,0 +1,61 @@
+"""A real Chromium for the tests that look at the page in one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from metalmatrix.site import page
+from tests.site import pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from metalmatrix.site.publication import Publication
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The sandbox is the browser's own and needs rights that root and containers do not have; the rest keeps it
+# from asking hosts of its own.
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, as this machine has it."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine; its path may stand in CHROMIUM")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Gives the address of a page on disk: of the whole ``history``, or of the sample whose cells ``ran``."""
+    folder: Path = tmp_path_factory.mktemp("site")
+    made: dict[str, Callable[[], Publication]] = {"history": pages.whole, "ran": pages.ran}
+
+    def of(name: str) -> str:
+        path = folder / f"{name}.html"
+        if not path.exists():
+            path.write_text(page.render(made[name]()), encoding="utf-8")
+        return path.as_uri()
+
+    return of
