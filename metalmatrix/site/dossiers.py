@@ -1,16 +1,15 @@
 """What is known of thousands of cells, said once for all of which it is the same; pure.
 
 A **dossier** is what is known of a cell: verdict, evidence in its order, what to type, and the **story** of
-its plain install, which many dossiers share again.  Most cells share theirs but for the three versions they
-are made of, so those are `Axis` in a text where cells of different versions share it, and are filled in again
-where one cell is told.  6,776 cells come to a hundred or two of dossiers: so the whole history stands on one
-page.
+its plain install.  Dossiers share stories, and both share pieces of evidence.  Most cells share their dossier
+but for the three versions they are made of, so those are `Axis` in a text where cells of different versions
+share it, and are filled in again where one cell is told.  6,776 cells come to a hundred or two of dossiers
+and a few dozen pieces of evidence: so the whole history stands on one page.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import lru_cache
@@ -26,7 +25,7 @@ from metalmatrix.table.show import NOT_RUN
 from metalmatrix.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from metalmatrix.cells.cell import Cell
     from metalmatrix.reported.neighbours import Neighbour
@@ -103,7 +102,8 @@ class Dossier:
         word: The verdict.
         label: It with its sign, and where it fails.
         plain_worse: Whether a plain install fares worse.
-        said: What the verdict says that no piece of the evidence does; empty where one does.
+        said: What the verdict says.
+        told: Whether a piece of the evidence says the same.
         pieces: The evidence about the pinned set, or both, in its order.
         story: What is known of the plain set alone; None where there is nothing.
         untested: Why no checks ran, where that is more than that nobody ran them.
@@ -115,6 +115,7 @@ class Dossier:
     label: str
     plain_worse: bool
     said: Text
+    told: bool = False
     pieces: tuple[Piece, ...] = ()
     story: Story | None = None
     untested: Text = ()
@@ -138,6 +139,10 @@ class Shared:
     Attributes:
         fields: The groups of each framework and plugin, as a column is headed.
         dossiers: What is known of them.
+        stories: What became of plain installs.
+        observations: The evidence of dossiers and stories.
+        holds: What pins hold back.
+        places: The place of each story, piece and text of a dossier in the three above.
         floors: The macOS that cells need, and who asks for it; an empty version where none is known.
         near: Places of neighbours in `neighbours`, which are near the same cells.
         neighbours: The public reports near cells.
@@ -146,35 +151,30 @@ class Shared:
 
     fields: dict[tuple[str, str], tuple[Group, ...]]
     dossiers: tuple[Dossier, ...]
+    stories: tuple[Story, ...]
+    observations: tuple[Piece, ...]
+    holds: tuple[Text, ...]
+    places: Mapping[Story | Piece | Text, int]
     floors: tuple[tuple[str, Text], ...]
     near: tuple[tuple[int, ...], ...]
     neighbours: tuple[Neighbour, ...]
     cells: tuple[int, ...]
-
-    @property
-    def stories(self) -> tuple[Story, ...]:
-        """Each distinct one, in the order of the dossiers."""
-        return tuple(dict.fromkeys(d.story for d in self.dossiers if d.story))
 
 
 class _Numbers(Generic[_T]):
     """Numbers for things as they come up, each distinct one once, with the cells they came up for."""
 
     def __init__(self) -> None:
-        self._numbers: dict[_T, int] = {}
-        self._cells: dict[_T, list[Cell]] = defaultdict(list)
+        self.cells: dict[_T, list[Cell]] = {}
+        self.numbers: dict[_T, int] = {}
 
-    def __call__(self, thing: _T, cell: Cell) -> int:
-        self._cells[thing].append(cell)
-        return self._numbers.setdefault(thing, len(self._numbers))
+    def __call__(self, thing: _T, *cells: Cell) -> int:
+        self.cells.setdefault(thing, []).extend(cells)
+        return self.numbers.setdefault(thing, len(self.numbers))
 
-    def things(self) -> tuple[_T, ...]:
+    def settled(self) -> tuple[_T, ...]:
         """All of them, by their numbers, the versions filled in that all cells of one have in common."""
-        return tuple(_settled(thing, self._cells[thing]) for thing in self._numbers)
-
-    def counts(self) -> tuple[int, ...]:
-        """How many cells each came up for."""
-        return tuple(len(self._cells[thing]) for thing in self._numbers)
+        return tuple(_settled(thing, cells) for thing, cells in self.cells.items())
 
 
 def shared(items: Iterable[CellReport]) -> Shared:
@@ -191,13 +191,26 @@ def shared(items: Iterable[CellReport]) -> Shared:
             near(tuple(neighbours(neighbour, cell) for neighbour in told), cell),
         )
         groups.setdefault((cell.framework, cell.plugin_name), {}).setdefault(key, []).append(cell.python)
+    stories, observations, holds = _Numbers[Story](), _Numbers[Piece](), _Numbers[Text]()
+    for made, cells in dossiers.cells.items():
+        if made.story:
+            stories(made.story, *cells)
+        for piece in (*made.pieces, *(made.story.pieces if made.story else ())):
+            observations(piece, *cells)
+        for hold in made.story.holds if made.story else ():
+            holds(hold, *cells)
+    numbered: tuple[Mapping[Any, int], ...] = (stories.numbers, observations.numbers, holds.numbers)
     return Shared(
         {at: tuple(Group(tuple(p), *key) for key, p in found.items()) for at, found in groups.items()},
-        dossiers.things(),
-        floors.things(),
-        near.things(),
-        neighbours.things(),
-        dossiers.counts(),
+        dossiers.settled(),
+        stories.settled(),
+        observations.settled(),
+        holds.settled(),
+        {thing: number for numbers in numbered for thing, number in numbers.items()},
+        floors.settled(),
+        near.settled(),
+        neighbours.settled(),
+        tuple(map(len, dossiers.cells.values())),
     )
 
 
@@ -222,7 +235,8 @@ def dossier(item: CellReport) -> Dossier:
         verdict.word,
         label(verdict),
         item.plain_is_worse,
-        () if known else in_parts(cell, verdict.message),
+        in_parts(cell, verdict.message),
+        known,
         tuple(piece for piece in found if piece.sets != "plain"),
         Story(label(item.plain), alone, holds) if alone or holds else None,
         in_parts(cell, "" if item.untested in {NOT_RUN, NOTHING_TO_INSTALL} else item.untested),
@@ -271,16 +285,20 @@ def filled(text: Text, cell: Cell) -> str:
 
 
 def _settled(thing: _T, cells: list[Cell]) -> _T:
-    """A thing with the versions filled in that all of its cells have in common."""
+    """A thing with the versions filled in that all of its cells have in common, but for what it shares."""
     values = {axis: {axis.of(cell) for cell in cells} for axis in Axis}
     known = {axis: found.pop() for axis, found in values.items() if len(found) == 1}
 
     def settle(part: Any) -> Any:  # noqa: ANN401 - whatever a dossier is made of
         if isinstance(part, Axis):
             return known.get(part, part)
-        if isinstance(part, Piece | Story | Dossier):
-            return replace(part, **{f.name: settle(getattr(part, f.name)) for f in fields(part)})
-        return tuple(settle(inner) for inner in part) if isinstance(part, tuple) else part
+        if not isinstance(part, tuple):
+            return part
+        return part if any(isinstance(inner, Piece) for inner in part) else tuple(map(settle, part))
 
-    settled: _T = settle(thing)
+    settled: _T
+    if isinstance(thing, Dossier | Piece):
+        settled = replace(thing, **{f.name: settle(getattr(thing, f.name)) for f in fields(thing)})
+    else:
+        settled = thing if isinstance(thing, Story) else settle(thing)
     return settled

@@ -123,6 +123,10 @@ def render(publication: Publication) -> str:
         "known": KNOWN,
         "dossiers": list(_by_word(told)),
         "stories": told.stories,
+        "observations": told.observations,
+        "holds": told.holds,
+        "bound": lambda hold: "".join(p for p in hold if isinstance(p, str)).partition(":")[0],
+        "place": told.places.__getitem__,
         "near": told.neighbours,
         "floors": told.floors,
     }

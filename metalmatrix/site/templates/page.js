@@ -195,6 +195,9 @@
       const copy = source.cloneNode(true);
       copy.removeAttribute("id");
       copy.querySelectorAll("[id]").forEach((inner) => inner.removeAttribute("id"));
+      copy.querySelectorAll('li > a[href^="#p"], li > a[href^="#h"]').forEach((link) => {
+        link.closest("li").replaceWith(own($(link.hash.slice(1)), values));
+      });
       copy.querySelectorAll("var").forEach((inner) => inner.replaceWith(values[inner.textContent] ?? inner.textContent));
       return copy;
     };
@@ -211,6 +214,7 @@
       const [, number, floor, close] = group, id = idOf(f, p, python);
       const values = { python, framework: frameworks[f], plugin: plugins[p][1] };
       const word = order[dossiers[number][0]], source = $(`e${number}`), text = own(source, values);
+      text.querySelectorAll(".told").forEach((again) => again.remove());
       const label = source.closest("details").querySelector("summary").firstChild.textContent.split(";")[0].trim();
       const inner = [];
       const block = text.querySelector("pre");
