@@ -146,7 +146,7 @@ class Shared:
         floors: The macOS that cells need, and who asks for it; an empty version where none is known.
         near: Places of neighbours in `neighbours`, which are near the same cells.
         neighbours: The public reports near cells.
-        cells: How many cells share each dossier.
+        cells: The cells that share each dossier.
     """
 
     fields: dict[tuple[str, str], tuple[Group, ...]]
@@ -158,7 +158,7 @@ class Shared:
     floors: tuple[tuple[str, Text], ...]
     near: tuple[tuple[int, ...], ...]
     neighbours: tuple[Neighbour, ...]
-    cells: tuple[int, ...]
+    cells: tuple[tuple[Cell, ...], ...]
 
 
 class _Numbers(Generic[_T]):
@@ -210,7 +210,7 @@ def shared(items: Iterable[CellReport]) -> Shared:
         floors.settled(),
         near.settled(),
         neighbours.settled(),
-        tuple(map(len, dossiers.cells.values())),
+        tuple(map(tuple, dossiers.cells.values())),
     )
 
 

@@ -28,7 +28,7 @@ from metalmatrix.resolving.floor import KNOWN
 from metalmatrix.resolving.question import MACOS_TARGET
 from metalmatrix.site.dossiers import shared
 from metalmatrix.site.publication import best_of
-from metalmatrix.table.layout import python_span, warnings
+from metalmatrix.table.layout import python_span, span, warnings
 from metalmatrix.table.markdown import is_address
 from metalmatrix.text import plain_lines
 from metalmatrix.verdicts.verdict import SIGNS, VERDICTS
@@ -251,11 +251,10 @@ def _lines(groups: Iterable[Group], told: Shared) -> Iterator[Line]:
         yield from (line._replace(pythons="") for line in lines)
 
 
-def _by_word(told: Shared) -> Iterator[tuple[str, list[tuple[int, int, Any]]]]:
-    """The dossiers with their numbers and how many cells each has, by verdict, the most frequent first."""
-    found = sorted(
-        zip(range(len(told.dossiers)), told.cells, told.dossiers, strict=True), key=lambda d: -d[1]
-    )
+def _by_word(told: Shared) -> Iterator[tuple[str, list[tuple[int, str, Any]]]]:
+    """The dossiers with their numbers and whose they are, by verdict, those of most cells first."""
+    order = sorted(range(len(told.dossiers)), key=lambda number: -len(told.cells[number]))
+    found = [(number, span(told.cells[number]), told.dossiers[number]) for number in order]
     for word in VERDICTS:
         if members := [one for one in found if one[2].word == word]:
             yield word, members

@@ -19,8 +19,9 @@ from metalmatrix.spans import runs
 from metalmatrix.verdicts.verdict import SIGNS, VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from metalmatrix.cells.cell import Cell
     from metalmatrix.verdicts.evidence import Which
     from metalmatrix.verdicts.report import CellReport, Report
     from metalmatrix.verdicts.verdict import Verdict
@@ -88,15 +89,15 @@ def grid(cells: Iterable[CellReport]) -> Grid:
         fields.setdefault((item.cell.framework, item.cell.plugin_name), []).append(item)
     return Grid(
         frameworks=tuple(sorted({f for f, _ in fields}, key=Version)),
-        plugins=plugin_names(cells),
+        plugins=plugin_names(item.cell for item in cells),
         fields={key: tuple(_lines(cells)) for key, cells in fields.items()},
     )
 
 
-def plugin_names(items: Iterable[CellReport]) -> tuple[str, ...]:
+def plugin_names(cells: Iterable[Cell]) -> tuple[str, ...]:
     """The plugins of cells as columns are headed, each once, in the order of the columns."""
-    cells = sorted((item.cell for item in items), key=lambda cell: cell.plugin_key)
-    return tuple(dict.fromkeys(cell.plugin_name for cell in cells))
+    ordered = sorted(cells, key=lambda cell: cell.plugin_key)
+    return tuple(dict.fromkeys(cell.plugin_name for cell in ordered))
 
 
 def _lines(cells: list[CellReport]) -> Iterable[Line]:
@@ -170,7 +171,7 @@ def _notes(
         if text := said(item):
             texts.setdefault((text, source(item)), []).append(item)
     return tuple(
-        Note(_span(items), text, _again(items[0], failed) if failed else "", address)
+        Note(span([item.cell for item in items]), text, _again(items[0], failed) if failed else "", address)
         for (text, address), items in texts.items()
     )
 
@@ -187,7 +188,7 @@ def _remarks(report: Report) -> tuple[Note, ...]:
         ]
         for text in dict.fromkeys(found):
             texts.setdefault(text, []).append(item)
-    return tuple(Note(_span(items), short(text, 400)) for text, items in texts.items())
+    return tuple(Note(span([item.cell for item in items]), short(text, 400)) for text, items in texts.items())
 
 
 def _again(item: CellReport, which: Which) -> str:
@@ -241,15 +242,15 @@ def _surprise(item: CellReport) -> str:
     return f"{item.verdict.word}, expected {item.expect.verdict} ({item.expect.note})"
 
 
-def _span(items: list[CellReport]) -> str:
+def span(cells: Sequence[Cell]) -> str:
     """Cells in few words: the id of one, else what they have in common and how many there are."""
-    if len(items) == 1:
-        return items[0].cell.id
-    frameworks = sorted({item.cell.framework for item in items}, key=Version)
-    plugins = plugin_names(items)
-    pythons = python_span({item.cell.python for item in items})
+    if len(cells) == 1:
+        return cells[0].id
+    frameworks = sorted({cell.framework for cell in cells}, key=Version)
+    plugins = plugin_names(cells)
+    pythons = python_span({cell.python for cell in cells})
     framework = ", ".join(frameworks)
     if len(frameworks) > _NAMED:
         framework = f"{len(frameworks)} frameworks from {frameworks[0]} to {frameworks[-1]}"
     plugin = f", {plugins[0]}" if len(plugins) == 1 else ""
-    return f"{framework}{plugin}, Python {pythons} ({len(items)} cells)"
+    return f"{framework}{plugin}, Python {pythons} ({len(cells)} cells)"

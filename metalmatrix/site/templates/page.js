@@ -129,7 +129,7 @@
         head.hidden = !left;
         if (left) head.colSpan = left;
       });
-      const seen = new Set(), best = [...document.querySelectorAll(".best tbody tr")].filter((row) => {
+      const seen = new Set(), best = [...document.querySelectorAll(".best li")].filter((row) => {
         const { python, macos } = row.dataset;
         row.hidden = Boolean((wanted.python && python !== wanted.python) || (wanted.macos && macos && older(wanted.macos, macos))
           || (wanted.macos && seen.has(python)));  // of each Python the first that is left
@@ -251,7 +251,7 @@
         make("p", { class: "verdict" }, make("b", { class: `v ${word}` }, label.slice(2)), ` on Python ${python}`),
         ...(where ? [make("p", {}, "Needs ", ...own(where, values).childNodes, ".")] : []),
         make("h3", {}, word === "not-installable" ? "Why" : "How that is known"), text, ...inner,
-        make("p", { class: "id" }, id));
+        make("p", { class: "id" }, id, ...(word === "not-installable" ? [] : [" · ", make("a", { href: `cells/${id}.json` }, "as data")])));
     };
     const show = () => {
       state = read();
