@@ -20,10 +20,10 @@ def embedded(text: str, lines: list[str], name: str) -> str:
     """
     hint = f"put a line {BEGIN} where the table is to stand, and a line {END} behind it"
     for marker in (BEGIN, END):
-        if (count := text.count(marker)) != 1:
-            raise UsageError(
-                f"{name} has the marker {marker} {'no time' if not count else f'{count} times'}", hint
-            )
+        if not (count := text.count(marker)):
+            raise UsageError(f"{name} does not have the marker {marker}", hint)
+        if count > 1:
+            raise UsageError(f"{name} has the marker {marker} {count} times", hint)
     before, _, rest = text.partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:

@@ -91,7 +91,10 @@ def render(publication: Publication) -> str:
         "counts": [(w, n) for w in VERDICTS if (n := Counter(i.verdict.word for i in items)[w])],
         "ran": len(ran),
         "macs": macs,
-        "rehearsed": sum(any(e.kind == "rehearsed" and e.run for e in item.evidence) for item in items),
+        "rehearsed": sum(
+            item.cell not in ran and any(e.kind == "rehearsed" and e.run for e in item.evidence)
+            for item in items
+        ),
         "warnings": warnings(publication.table),
         "pythons": _oldest({item.cell.python for item in items}),
         "macos": _newest({*MACOS, *(item.macos for item in items if item.macos)}),

@@ -64,11 +64,12 @@ def publication(report: Report, tell: Callable[[str], None], since: str | None =
     Raises:
         MetalmatrixError: There is no table where *since* says.
     """
-    tell("every published combination, and the page: a few seconds")
     changes = compare(table_of(since, tell), feed.render(report)) if since else None
+    tell("every published combination, and the page: a few seconds")
     day = answered_as_of()
     inside = {item.cell.id for item in report.cells}
-    others = Explainer(day).reports((cell for cell in history.cells() if cell.id not in inside), tell)
+    explainer = Explainer(day, default_results())  # cells that are no longer in the matrix may have run
+    others = explainer.reports((cell for cell in history.cells() if cell.id not in inside), tell)
     return Publication(report, tuple(others), day.isoformat(), show.current_score(), changes)
 
 

@@ -28,10 +28,10 @@ def table(options: argparse.Namespace) -> int:
         write.embed(report, options.readme)
     made = write.publication(report, tell, options.since)
     written = [f"site/{path.name}" for path in write.write_site(made)]
-    write.append_summary(made)
-    if options.json:
+    if options.json:  # a program asked: no person reads a summary of it
         print_json(feed.render(report))
     else:
+        write.append_summary(made)
         print_report(report)
         tell(f"written: {', '.join(written)}, site/cells/, site/pins/, site/badge/")
         tell("to look at it: nox -s serve")

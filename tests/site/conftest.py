@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from metalmatrix.site.publication import Publication
-
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The sandbox is the browser's own and needs rights that root and containers do not have; the rest keeps it
 # from asking hosts of its own.
@@ -50,12 +48,15 @@ def browser() -> Iterator[Browser]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """Gives the address of a page on disk: of the whole ``history``, or of the sample whose cells ``ran``."""
     folder: Path = tmp_path_factory.mktemp("site")
-    made: dict[str, Callable[[], Publication]] = {"history": pages.whole, "ran": pages.ran}
+    made: dict[str, Callable[[], str]] = {
+        "history": pages.whole_page,
+        "ran": lambda: page.render(pages.ran()),
+    }
 
     def of(name: str) -> str:
         path = folder / f"{name}.html"
         if not path.exists():
-            path.write_text(page.render(made[name]()), encoding="utf-8")
+            path.write_text(made[name](), encoding="utf-8")
         return path.as_uri()
 
     return of

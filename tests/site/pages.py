@@ -11,6 +11,7 @@ from metalmatrix.diff.change import Change
 from metalmatrix.reported.neighbours import Neighbour
 from metalmatrix.reported.score import Comparison, Score
 from metalmatrix.resolving.answers import answered_as_of
+from metalmatrix.site import page
 from metalmatrix.site.publication import Publication
 from metalmatrix.table import show
 from metalmatrix.verdicts.explain import Explainer
@@ -56,6 +57,12 @@ def whole() -> Publication:
     table = Report(answered_as_of(), tuple(inside.values()))
     others = tuple(item for item in reports if item.cell.id not in inside)
     return Publication(table, others, answered_as_of().isoformat(), show.current_score())
+
+
+@cache
+def whole_page() -> str:
+    """Its page."""
+    return page.render(whole())
 
 
 def ran(changes: tuple[Change, ...] | None = CHANGES) -> Publication:

@@ -146,7 +146,7 @@ class TestAddress:
             shown.goto(f"{shown.url.partition('#')[0]}#{name}")
             panel = shown.locator("dialog[open]")
             shown.wait_for_function(
-                "(id) => document.querySelector('dialog .id')?.textContent === id", arg=name
+                "(id) => document.querySelector('dialog .id')?.firstChild.textContent === id", arg=name
             )
             assert word in panel.locator(".verdict").inner_text()
             assert panel.locator("pre, .copy").count() == 0

@@ -143,7 +143,7 @@ class TestEmbedded:
     @pytest.mark.parametrize(
         ("text", "what"),
         [
-            ("# Mine", "no time"),
+            ("# Mine", "does not have"),
             (f"{BEGIN}\n", END),
             (f"{BEGIN}{BEGIN}{END}", "2 times"),
             (f"{END}\n{BEGIN}", "before"),

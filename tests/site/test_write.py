@@ -118,10 +118,10 @@ class TestCommand:
         last = feed.render(show.current_report())
         first = last["cells"][0]["cell"]
         old.write_text(json.dumps({**last, "cells": last["cells"][1:]}), encoding="utf-8")
-        assert main(["table", "--json", "--readme", str(readme), "--since", str(old)]) == 0
-        told = json.loads(capsys.readouterr().out)
+        assert main(["table", "--readme", str(readme), "--since", str(old)]) == 0
+        assert "written: site/index.html, site/compat.json" in capsys.readouterr().err
+        told = json.loads((clone / "site" / "compat.json").read_text(encoding="utf-8"))
         assert len(told["cells"]) == 200
-        assert json.loads((clone / "site" / "compat.json").read_text(encoding="utf-8")) == told
         page = (clone / "site" / "index.html").read_text(encoding="utf-8")
         assert f"<strong>{len(pages.history_reports()):,}</strong>" in page
         assert f'<b class="kind">new</b> <a href="#{first}">' in page
@@ -130,6 +130,16 @@ class TestCommand:
         summary = (clone / "summary.md").read_text(encoding="utf-8")
         assert summary.startswith("# The job\n## TensorFlow on Apple silicon\n")
         assert f"- new: **{first}**" in summary
+
+    def test_a_program_gets_json_alone(
+        self, clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With --json standard output is the feed, and no job's summary is written."""
+        monkeypatch.setattr(write, "publication", lambda *_: pages.ran())
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(clone / "summary.md"))
+        assert main(["table", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["schema"] == 2
+        assert not (clone / "summary.md").exists()
 
     def test_a_readme_without_a_place_is_told_before_anything_is_written(
         self, clone: Path, capsys: pytest.CaptureFixture[str]

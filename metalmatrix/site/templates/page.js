@@ -273,7 +273,6 @@
     };
     panel.addEventListener("cancel", (event) => { event.preventDefault(); go({ cell: "" }); });
     panel.addEventListener("click", (event) => { if (event.target === panel && event.clientX < panel.getBoundingClientRect().left) go({ cell: "" }); });
-    panel.addEventListener("close", () => { stop?.focus(); });
     form.addEventListener("change", (event) => go({ [event.target.name]: event.target.value }));
     form.addEventListener("reset", (event) => { event.preventDefault(); go(Object.fromEntries(names.map((name) => [name, ""]))); });
     form.addEventListener("submit", (event) => event.preventDefault());
