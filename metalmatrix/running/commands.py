@@ -15,7 +15,7 @@ from metalmatrix.running.checklist import checks_seed
 from metalmatrix.running.plan import Options
 from metalmatrix.running.run import Runner, default_results
 from metalmatrix.running.supervise import run_checks
-from metalmatrix.table.commands import table
+from metalmatrix.table.commands import publish
 from metalmatrix.table.terminal import print_checks
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def matrix(options: argparse.Namespace) -> int:
             runner.cell(cell, plan)
         except IndexUnreachableError as error:
             unreachable = error
-    code = table(options)
+    code = publish(as_json=options.json)
     if unreachable:
         raise unreachable
     return code

@@ -24,6 +24,7 @@ from packaging.version import Version
 from metalmatrix.asking import install
 from metalmatrix.cells.cell import EXAMPLE
 from metalmatrix.files import PACKAGE, read_bounded
+from metalmatrix.pins.pins import known
 from metalmatrix.resolving.floor import KNOWN
 from metalmatrix.resolving.question import MACOS_TARGET
 from metalmatrix.site.dossiers import shared
@@ -101,11 +102,11 @@ def render(publication: Publication) -> str:
         "chips": sorted({chip for seen in ran.values() for _, chip in seen}),
         "best": [
             {
-                "python": one.python,
-                "item": one.item,
-                "lines": install.with_uv(one.item.cell, one.item.pinned_lock),
+                "item": item,
+                "known": known(item),
+                "lines": install.with_uv(item.cell, item.pinned_lock),
             }
-            for one in best_of(items)
+            for item in best_of(items)
         ],
         "families": [
             (name, len(list(found))) for name, found in groupby(column.family for column in columns)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from metalmatrix.errors import UsageError
-from metalmatrix.pins.pins import choose
+from metalmatrix.pins.pins import ordered
 from metalmatrix.published.compiled import sdist_of
 
 if TYPE_CHECKING:
@@ -54,39 +53,16 @@ def may_be_handed_out(item: CellReport) -> bool:
     return item.verdict.word in HANDED_OUT and item.pinned_lock is not None and sdist_of(item.cell) is None
 
 
-@dataclass(frozen=True)
-class Best:
-    """What to install where one asks for nothing but a Python: the best cell from some macOS on."""
+def best_of(cells: tuple[CellReport, ...]) -> Iterator[CellReport]:
+    """The best cells of each Python, as `pins` orders them, the newest Python first.
 
-    python: str
-    item: CellReport
-
-
-def best_of(cells: tuple[CellReport, ...]) -> Iterator[Best]:
-    """The best cells of each Python, newest Python first; another where an older macOS rules out the first.
-
-    Final releases only, as long as there is one.
+    Behind the first one those that an older macOS takes, the best of each again; nothing that is degraded.
     """
     good = [item for item in cells if may_be_handed_out(item)]
     for python in sorted({item.cell.python for item in good}, key=Version, reverse=True):
-        mine = [item for item in good if item.cell.python == python]
-        mine = [item for item in mine if not _is_pre_release(item)] or mine
-        while mine:
-            try:
-                found = choose(mine)
-            except UsageError:  # they are all degraded
-                break
-            yield Best(python, found)
-            floor = floor_of(found)
-            mine = [item for item in mine if floor_of(item) < floor]
-
-
-def floor_of(item: CellReport) -> Version:
-    """The macOS that a cell needs, to compare; 0 where none is asked for."""
-    return Version(item.macos or "0")
-
-
-def _is_pre_release(item: CellReport) -> bool:
-    return any(
-        Version(text).is_prerelease for text in (item.cell.framework, item.cell.plugin) if text[0].isdigit()
-    )
+        floor: Version | None = None
+        for item in ordered(item for item in good if item.cell.python == python):
+            needs = Version(item.macos or "0")
+            if floor is None or needs < floor:
+                floor = needs
+                yield item

@@ -161,8 +161,8 @@ def _pin_files(made: Publication) -> Iterator[tuple[str, str]]:
 def _badges(made: Publication) -> dict[str, str]:
     badges = {item.cell.id: badge.of_cell(item) for item in made.table.cells}
     best: dict[str, CellReport] = {}
-    for one in best_of(made.cells):
-        best.setdefault(one.python, one.item)
+    for item in best_of(made.cells):
+        best.setdefault(item.cell.python, item)
     for python in {item.cell.python for item in made.cells}:
         badges[f"python{python}"] = badge.of_python(python, best.get(python))
     return {f"{name}.json": json.dumps(data, ensure_ascii=False) + "\n" for name, data in badges.items()}

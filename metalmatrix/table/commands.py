@@ -15,20 +15,26 @@ from metalmatrix.verdicts.explain import Explainer
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 
 def table(options: argparse.Namespace) -> int:
     """Show what is known, and publish it; 1 where a verdict is a surprise.
 
     Raises:
-        UsageError: There is nothing to compare with, or no place for the table.
+        MetalmatrixError: There is nothing to compare with, or no place for the table.
     """
+    return publish(as_json=options.json, since=options.since, readme=options.readme)
+
+
+def publish(*, as_json: bool, since: str | None = None, readme: Path | None = None) -> int:
+    """The same without a command line: for `matrix`, which ends in it."""
     report = show.current_report()
-    if options.readme:
-        write.embed(report, options.readme)
-    made = write.publication(report, tell, options.since)
+    if readme:
+        write.embed(report, readme)
+    made = write.publication(report, tell, since)
     written = [f"site/{path.name}" for path in write.write_site(made)]
-    if options.json:  # a program asked: no person reads a summary of it
+    if as_json:  # a program asked: no person reads a summary of it
         print_json(feed.render(report))
     else:
         write.append_summary(made)

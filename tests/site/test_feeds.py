@@ -13,6 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from metalmatrix.errors import UsageError
+from metalmatrix.pins.pins import choose
 from metalmatrix.site import badge, junit, summary
 from metalmatrix.site.embed import BEGIN, END, embedded
 from metalmatrix.site.publication import best_of
@@ -45,7 +46,7 @@ class TestBadge:
 
     def test_the_best_of_a_python_says_which(self) -> None:
         """The set and its verdict; where nothing is handed out, that."""
-        (best,) = [one.item for one in best_of(pages.ran().cells) if one.python == "3.11"]
+        best, *_ = [item for item in best_of(pages.ran().cells) if item.cell.python == "3.11"]
         assert badge.of_python("3.11", best)["message"] == "2.15.1, metal 1.1.0: ✓ works"
         assert badge.of_python("3.7", None)["message"] == "nothing is known to be good"
 
@@ -53,26 +54,25 @@ class TestBadge:
 class TestBest:
     def test_an_older_macos_has_a_line_of_its_own(self) -> None:
         """Metal 1.2.0 asks for 12.1: whoever has 12.0 is told what there is for them."""
-        found = [
-            (one.item.cell.id, one.item.macos)
-            for one in best_of(pages.history_reports())
-            if one.python == "3.12"
-        ]
-        assert found[0] == ("py3.12-tf2.19.1-metal1.2.0", "12.1")
-        floors = [float(macos or 0) for _, macos in found]
+        mine = [item for item in best_of(pages.history_reports()) if item.cell.python == "3.12"]
+        assert (mine[0].cell.plugin, mine[0].macos) == ("1.2.0", "12.1")
+        floors = [float(item.macos or 0) for item in mine]
         assert floors == sorted(floors, reverse=True)
         assert len(set(floors)) == len(floors) > 1
 
-    def test_a_pre_release_is_the_best_only_where_there_is_no_other(self) -> None:
-        """A release candidate is offered for a Python that no final release has wheels for."""
-        found = {one.python: one.item.cell.framework for one in best_of(pages.history_reports())}
-        assert found["3.14"] == "2.22.0rc0"
-        assert all("rc" not in version for python, version in found.items() if python != "3.14")
+    def test_it_is_what_the_pins_hand_out(self) -> None:
+        """The first of each Python is what `pins` chooses of the same cells."""
+        reports = pages.history_reports()
+        first: dict[str, str] = {}
+        for item in best_of(reports):
+            first.setdefault(item.cell.python, item.cell.id)
+        assert set(first) == {item.cell.python for item in reports}
+        for python, cell in first.items():
+            assert choose(item for item in reports if item.cell.python == python).cell.id == cell
 
     def test_what_is_degraded_is_never_the_best(self) -> None:
         """It is handed out with its note to who asks for it, and offered to nobody."""
-        good = {one.item.verdict.word for one in best_of(pages.ran().cells)}
-        assert good == {"works", "likely"}
+        assert {item.verdict.word for item in best_of(pages.ran().cells)} == {"works", "likely"}
         only = tuple(i for i in pages.ran().cells if i.verdict.word == "degraded")
         assert list(best_of(only)) == []
 
