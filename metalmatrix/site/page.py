@@ -175,6 +175,7 @@ def _policy(script: str, style: str) -> str:
             "default-src 'none'",
             f"script-src {source(script)}",
             f"style-src {source(style)}",
+            "img-src data:",  # its icon, which a browser asks for else
             "base-uri 'none'",
             "form-action 'none'",
             "require-trusted-types-for 'script'",
