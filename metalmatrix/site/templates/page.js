@@ -45,7 +45,7 @@
     };
     const address = (state) => "#" + [state.cell, ...names.filter((name) => state[name])
       .map((name) => `${name}=${encodeURIComponent(state[name])}`)].filter(Boolean).join("&");
-    let state = read(), narrowed = "";
+    let state = read(), narrowed = "", tallied = "";
     const go = (change) => {
       const next = address({ ...state, ...change });
       if (next !== location.hash && !(next === "#" && !location.hash)) {
@@ -81,9 +81,9 @@
     };
     const lines = (f, p, wanted) => {  // the same as the page is made with, of those that fit
       const found = new Map();
-      const groups = fields[grid[f][p]].map((group, place) => [group, place])
-        .sort(([a], [b]) => dossiers[a[1]][0] - dossiers[b[1]][0] || dossiers[a[1]][1] - dossiers[b[1]][1]);
-      for (const [group] of groups) for (const python of pythons) {
+      const groups = [...fields[grid[f][p]]]
+        .sort((a, b) => dossiers[a[1]][0] - dossiers[b[1]][0] || dossiers[a[1]][1] - dossiers[b[1]][1]);
+      for (const group of groups) for (const python of pythons) {
         if (!(group[0] & (1 << pythons.indexOf(python))) || !fits(f, p, python, group, wanted)) continue;
         const [word, worse] = dossiers[group[1]], key = word * 2 + worse;
         if (!found.has(key)) found.set(key, { word: order[word], worse, dossier: group[1], pythons: [] });
@@ -123,7 +123,7 @@
         });
       });
       plugins.forEach((_, p) => { heads[p].hidden = !columns[p]; });
-      let at = 1;  // the first column is no plugin's
+      let at = plugins.filter(([, version]) => version === "none").length;
       families.forEach((head) => {
         const width = Number(head.dataset.width ||= head.colSpan), left = columns.slice(at, at += width).filter(Boolean).length;
         head.hidden = !left;
@@ -138,7 +138,7 @@
       });
       if (any && best.length === 1) best[0].querySelector("details").open = true;
       const counts = order.filter((word) => tally[word]).map((word) => `${tally[word]} ${word}`).join(", ");
-      $("told").textContent = any
+      tallied = any
         ? (count ? `${count} combination${count === 1 ? "" : "s"} of these releases fit${count === 1 ? "s" : ""}: ${counts}.`
           : `No combination of these releases fits.${wanted.releases ? "" : " There may be pre-releases: choose all releases."}`)
         : "";
@@ -268,8 +268,8 @@
         panel.scrollTop = 0;
       } else {
         if (panel.open) panel.close();
-        if (state.cell) $("told").textContent = `No combination here is called ${state.cell.slice(0, 80)}.`;
       }
+      $("told").textContent = state.cell && !found ? `No combination here is called ${state.cell.slice(0, 80)}.` : tallied;
     };
     panel.addEventListener("cancel", (event) => { event.preventDefault(); go({ cell: "" }); });
     panel.addEventListener("click", (event) => { if (event.target === panel && event.clientX < panel.getBoundingClientRect().left) go({ cell: "" }); });
