@@ -1,4 +1,4 @@
-"""`update` on the command line: releases, wheels, answers, the doctor's data, each by what came before."""
+"""`update` on the command line: releases, wheels, kernels, answers, the doctor's data, in that order."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from metalmatrix.cells import history
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.doctor import known_write
+from metalmatrix.kernels import kernel_update
 from metalmatrix.output import tell
 from metalmatrix.published.update import NOTHING_NEW
 from metalmatrix.published.update import main as update_releases
@@ -31,6 +32,8 @@ def update(options: argparse.Namespace) -> int:
     before = load_facts()
     after = wheel_update.regenerate(tell, force=options.force).facts
     say(f"wheels: {wheel_update.diff(before, after) or NOTHING_NEW}")
+    kernels, _ = kernel_update.regenerate(after, tell, force=options.force)
+    say(f"kernels: {kernels or NOTHING_NEW}")
     history.read_anew()
     matrix = load()
     changes = answer_update.regenerate(matrix.as_of, matrix.cells, tell, force=options.force)

@@ -169,7 +169,7 @@ class Reader:
                 groups.setdefault((item[0].distribution, item[0].version), []).append(item)
         with Session() as session:
             if items and self._addresses is None:
-                self._addresses = _addresses({item[0].distribution for item in items})
+                self._addresses = addresses({item[0].distribution for item in items})
             self._group(plugins, session)
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 list(pool.map(lambda group: self._group(group, session), groups.values()))
@@ -228,7 +228,7 @@ class Reader:
             write_atomic(path, json.dumps(to_json(facts, self._symbols)))
 
 
-def _addresses(distributions: Iterable[str]) -> dict[str, str]:
+def addresses(distributions: Iterable[str]) -> dict[str, str]:
     """Where the index has the files of *distributions*, by their sha256."""
     from pypi_simple import ACCEPT_JSON_PREFERRED, PyPISimple  # noqa: PLC0415 - as above
 
