@@ -135,6 +135,7 @@ PEOPLE = {
     "shards": "Split the cells that nox lists among machines: -- LIST --runners macos-15 --minutes 45.",
     "day": "Move the day of matrix.toml: -- 2026-11-20, or -- today.",
     "doctor": "Say what is wrong with an environment, and what to type: -- --python .venv, --traceback -.",
+    "ops": "Say which ops run on the GPU, for which dtypes: -- MatMul, or -- --model FILE.",
     "static": "Give every published combination its verdict, offline: -- --as-of 2026-10-01 --json.",
     "when": "Say since when a plain install is broken, and by what: -- py3.11-tf2.14.0-nometal.",
     "repair": "Find the bounds that mend a cell: -- py3.11-tf2.14.0-nometal --force; or -- --check.",
@@ -159,7 +160,7 @@ for person_types, does in PEOPLE.items():
 @nox.session
 def update(session: nox.Session) -> None:
     """Show what has been published since, as a diff of the data; -- --force writes it."""
-    session.install("-e", ".[read]")  # reading a new wheel's libraries takes LIEF
+    session.install("-e", ".[read,kernels]")  # reading a new wheel's libraries takes LIEF and Unicorn
     session.run("python", "-m", "metalmatrix", "update", *session.posargs)
 
 

@@ -18,6 +18,7 @@ from metalmatrix.asking import arguments as asking
 from metalmatrix.diff import arguments as diff
 from metalmatrix.doctor import arguments as doctor
 from metalmatrix.errors import MetalmatrixError, ToolMissingError, told
+from metalmatrix.kernels import arguments as kernels
 from metalmatrix.macs import arguments as macs
 from metalmatrix.pins import arguments as pins
 from metalmatrix.published import arguments as published
@@ -30,7 +31,7 @@ from metalmatrix.table import arguments as table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WITH_COMMANDS = (running, table, site, asking, pins, doctor, diff, macs, searching, reported, published)
+WITH_COMMANDS = (running, table, site, asking, pins, doctor, kernels, diff, macs, searching, reported, published)
 """In the order in which `--help` lists them."""
 
 CODES = """\

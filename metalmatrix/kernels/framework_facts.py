@@ -1,7 +1,7 @@
 """What TensorFlow and Keras themselves bring: kernels for every device, signatures of ops, what layers become.
 
 ``data/framework.jsonl`` is a header with the releases that were looked at, then a line a kernel with the
-releases that have it, a line an op with its arguments, and a line a Keras layer with the ops that it
+releases that have it, a line with the ops that the CPU has, a line an op with its arguments, and a line a Keras layer with the ops that it
 becomes.  It is read from ``tensorflow-cpu`` for Linux by `kernels.framework_update`: these kernels are
 registered by the same sources on a Mac, which was not tried there.
 
@@ -86,10 +86,12 @@ class FrameworkFacts:
     Attributes:
         releases: The TensorFlows that were looked at, oldest first.
         kerases: The versions of Keras that were looked at, oldest first.
+        on_the_cpu: Every op that has a kernel for the CPU, in any of the releases.
     """
 
     releases: tuple[str, ...]
     kerases: tuple[str, ...]
+    on_the_cpu: frozenset[str]
     rules: Mapping[str, tuple[Rule, ...]]
     signatures: Mapping[str, Signature]
     layers: Mapping[str, tuple[Layer, ...]]
@@ -136,6 +138,7 @@ def parse_framework(text: str) -> FrameworkFacts:
     """
     releases: tuple[str, ...] = ()
     kerases: tuple[str, ...] = ()
+    on_the_cpu: frozenset[str] = frozenset()
     rules: dict[str, list[Rule]] = {}
     layers: dict[str, list[Layer]] = {}
     signatures = {}
@@ -147,6 +150,8 @@ def parse_framework(text: str) -> FrameworkFacts:
                     raise ValueError(f"schema {entry['schema']!r}, and this metalmatrix reads {SCHEMA}")
                 releases, kerases = tuple(entry["releases"]), tuple(entry["keras"])
                 rules, layers = {name: [] for name in releases}, {name: [] for name in kerases}
+            elif "on_the_cpu" in entry:
+                on_the_cpu = frozenset(entry["on_the_cpu"].split())
             elif "kernel" in entry:
                 for at in parse_runs(entry["in"]):
                     rules[releases[at]].append(_rule(entry))
@@ -163,6 +168,7 @@ def parse_framework(text: str) -> FrameworkFacts:
     return FrameworkFacts(
         releases,
         kerases,
+        on_the_cpu,
         {name: tuple(found) for name, found in rules.items()},
         signatures,
         {name: tuple(found) for name, found in layers.items()},
@@ -195,6 +201,7 @@ def dump_framework(kernels: Sequence[dict[str, Any]], layers: Sequence[dict[str,
             "releases": [told["tensorflow"] for told in kernels],
             "keras": [told["keras"] for told in layers],
         },
+        {"on_the_cpu": " ".join(sorted({op for told in kernels for op in told["on_the_cpu"]}))},
         *_kernel_lines(kernels),
     ]
     signatures = {told["op"]: told for release in kernels for told in release["ops"]}

@@ -29,7 +29,8 @@ def tell_kernels(more: list[str]) -> dict[str, Any]:
     tf = importlib.import_module("tensorflow")
     registry = importlib.import_module("tensorflow.python.framework.kernels")
     ops = importlib.import_module("tensorflow.python.framework.op_def_registry")
-    found = [kernel for kernel in registry.get_all_registered_kernels().kernel if kernel.device_type in DEVICES]
+    registered = registry.get_all_registered_kernels().kernel
+    found = [kernel for kernel in registered if kernel.device_type in DEVICES]
     kernels = [
         {
             "op": kernel.op,
@@ -46,6 +47,7 @@ def tell_kernels(more: list[str]) -> dict[str, Any]:
     return {
         "tensorflow": tf.version.VERSION,
         "kernels": kernels,
+        "on_the_cpu": sorted({kernel.op for kernel in registered if kernel.device_type == "CPU"}),
         "ops": [
             {
                 "op": definition.name,

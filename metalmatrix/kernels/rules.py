@@ -90,9 +90,15 @@ class Registry:
             rules.sort(key=lambda rule: (rule.device == "DEFAULT", -rule.priority))
         return dict(found)
 
-    def has(self, op: str) -> bool:
-        """Whether there is a kernel of the op for any dtype."""
-        return op in self._by_op
+    @cached_property
+    def _asked(self) -> dict[str, frozenset[str]]:
+        return {
+            op: frozenset(name for rule in rules for name, _ in rule.dtypes) for op, rules in self._by_op.items()
+        }
+
+    def asked(self, op: str) -> frozenset[str]:
+        """The attributes whose dtypes the kernels of an op ask for."""
+        return self._asked.get(op, frozenset())
 
     def find(self, op: str, types: Mapping[str, tuple[str, ...]]) -> Rule | None:
         """The kernel that is taken; None where there is none.
