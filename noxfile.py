@@ -167,7 +167,7 @@ def update(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the project's tests; -- -m "not index and not tensorflow" for those that need no network."""
-    session.install("-e", ".[read]", *nox.project.dependency_groups(PYPROJECT, "tests"))
+    session.install("-e", ".[read,kernels]", *nox.project.dependency_groups(PYPROJECT, "tests"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", silent=True)
@@ -189,7 +189,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """Check the types, strictly."""
-    session.install("-e", ".[read]", *nox.project.dependency_groups(PYPROJECT, "typecheck"))
+    session.install("-e", ".[read,kernels]", *nox.project.dependency_groups(PYPROJECT, "typecheck"))
     session.run("mypy")
 
 

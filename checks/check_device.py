@@ -7,6 +7,7 @@ A virtual machine may have no GPU to show.  Without a plugin there is nothing to
 """
 
 from checklib import Failed, Skipped, gpus, no_gpu_sentence, plugins
+from registered import counts
 
 ID = "device"
 TITLE = "TensorFlow lists the GPU"
@@ -26,6 +27,8 @@ def check(report):
     if found:
         details = tf.config.experimental.get_device_details
         facts["gpus"] = {device.name: details(device) for device in found}
+        # TensorFlow's own count among them: what the plugin adds is told by `nox -s ops`.
+        facts["gpu_kernels"] = counts("GPU")
     elif facts["plugins"] or facts["plugin_libraries"]:
         names = ", ".join(facts["plugins"] or facts["plugin_libraries"])
         listed = ", ".join(facts["devices"])

@@ -7,6 +7,7 @@ and plugin, or uninstall the plugin: on the CPU the same product is checked too.
 
 from checklib import SEED, Failed, compare, gpus, no_gpu_sentence, on_device_alone
 from numeric_compare import lacks_kernel
+from registered import not_registered
 
 ID = "matmul"
 TITLE = "Matrix products are right, on the device that was named"
@@ -47,4 +48,5 @@ def multiply_on(device, left, right):
     except Exception as error:
         if not lacks_kernel(error):
             raise
-        raise Failed(f"TensorFlow has no kernel for a matrix product on {device}.") from error
+        why = not_registered("MatMul", device.strip("/").split(":")[0])
+        raise Failed(f"TensorFlow has no kernel for a matrix product on {device}: {why}.") from error

@@ -53,6 +53,7 @@ def examine(report, tf, np, devices):
         measure(bench, fine, coarse)
         problems += rectifiers(bench, facts)
         facts.setdefault("not_registered", {})[device] = bench.missing
+        facts.setdefault("registered_for", {})[device] = bench.kernels
         facts.setdefault("refused", {})[device] = bench.refused
         facts.setdefault("seconds", {})[device] = round(time.monotonic() - started, 2)
         for sentence in remarks(bench):
@@ -99,7 +100,7 @@ def remarks(bench):
             f"{dtype}: {', '.join(names) if len(names) <= NAMED else f'{len(names)} operations'}"
             for dtype, names in bench.missing.items()
         )
-        yield f"The GPU lacks a kernel for some part of these, which TensorFlow leaves to the CPU: {told}."
+        yield f"Not registered for the GPU in some part, which TensorFlow leaves to the CPU: {told}."
     if bench.refused:
         told = ", ".join(f"{name} ({kernel})" for name, kernel in bench.refused.items())
         yield f"On {bench.device} these raise an error, for want of a kernel anywhere: {told}."

@@ -8,6 +8,7 @@ another pair, or uninstall the plugin, since it can only cost time.
 
 import numeric_compare
 from checklib import Failed, Skipped, gpus, no_gpu_sentence, on_device_alone
+from registered import not_registered
 
 ID = "placement"
 TITLE = "What is placed on the GPU runs there"
@@ -55,7 +56,7 @@ def place(report, tf, np, device):
         listed = ", ".join(gpu.name for gpu in gpus())
         raise Failed(
             f"TensorFlow lists {listed}, has no matrix product for {device}, and would compute it on the CPU "
-            f"without a word."
+            f"without a word: {not_registered('MatMul')}."
         ) from error
     held = report.facts["held_by"] = {"device": product.device, "backing_device": product.backing_device}
     wrong = [name for name in held.values() if not name.endswith("device:" + device.lstrip("/"))]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Tuple
 import numeric_compare as compare
 import numeric_reference as reference
 from checklib import leave_xla, on_device_alone
+from registered import dtypes_of
 
 EAGER, GRAPH, PREDICT = "eager", "tf.function", "model.predict"
 
@@ -64,12 +65,14 @@ class Bench:
 
     Attributes:
         missing: The operations that the device has no kernel for, by dtype.
+        kernels: The kernels that were missing, with the dtypes that they are registered for.
         refused: Those that raise as people write them, with the kernel that is nowhere to be had.
     """
 
     def __init__(self, tf, np, device, found):
         self.tf, self.np, self.device, self.found = tf, np, device, found
         self.missing = {}
+        self.kernels = {}
         self.refused = {}
 
     def case(self, expected, dtype):
@@ -82,8 +85,7 @@ class Bench:
                 except Exception as error:
                     if not (strict and compare.lacks_kernel(error)):
                         raise
-                    known = self.missing.setdefault(dtype, [])
-                    known.extend([name] if name not in known else [])
+                    self.lacks(name, dtype, error)
                     if dtype != "float32":
                         return  # a model in it is not for this device
                     strict = False
@@ -92,6 +94,14 @@ class Bench:
                 self.raised(expected, dtype, mode, error)
             else:
                 self.compare(expected, dtype, mode, *results)
+
+    def lacks(self, name, dtype, error):
+        """Notes an operation for which a kernel is not registered, and what that kernel is registered for."""
+        known = self.missing.setdefault(dtype, [])
+        known.extend([name] if name not in known else [])
+        kernel = compare.kernel_of(error)
+        if kernel not in self.kernels:
+            self.kernels[kernel] = dtypes_of(kernel, self.device.strip("/").split(":")[0])
 
     def results(self, expected, dtype, mode, strict):
         """The value and the slopes, as NumPy arrays; ``strict`` for soft placement off."""

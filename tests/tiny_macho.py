@@ -20,15 +20,17 @@ def uleb(value: int) -> bytes:
             return bytes(found)
 
 
-def trie(exports: dict[str, tuple[int, str]]) -> bytes:
+def trie(exports: dict[str, tuple[int, str]], addresses: dict[str, int] | None = None) -> bytes:
     """An export trie of one level, in which no name may begin another.
 
     Args:
         exports: By name: 0 for an own symbol, or the ordinal of a dependency and the name there.
+        addresses: Where own symbols are; one place for all where None.
     """
     nodes = {}
     for name, (ordinal, there) in exports.items():
-        info = uleb(8) + uleb(ordinal) + there.encode() + b"\0" if ordinal else uleb(0) + uleb(0x1000)
+        at = (addresses or {}).get(name, 0x1000)
+        info = uleb(8) + uleb(ordinal) + there.encode() + b"\0" if ordinal else uleb(0) + uleb(at)
         nodes[name] = uleb(len(info)) + info + b"\0"
     # every offset takes two bytes, so that the root's length is known before they are
     root = 2 + sum(len(name.encode()) + 1 + 2 for name in nodes)

@@ -263,12 +263,13 @@ def evidence_sentence(item: Evidence, *, brief: bool = False) -> str:
     told = plain(item.told, _MESSAGE)
     if brief:
         told = short(told.partition(" (")[0])
+    by = "The loader refuses" if item.stage == "link" else "TensorFlow does not take"
     installs = "It installs: a set of published wheels for macOS arm64 satisfies it."
     sentences = {
         ("resolved", "ok"): f"As far as is known here: {told}." if told.endswith(BY_WHOM) else installs,
         ("resolved", "fails"): f"It cannot be installed: {told}",
         ("linked", "ok"): "The plugin's library finds in TensorFlow's libraries all that it asks for.",
-        ("linked", "fails"): f"The loader refuses the plugin's library: {told}",
+        ("linked", "fails"): f"{by} the plugin's library: {told}",
         ("reported", "ok"): f"Somebody reports: {told}",
         ("reported", "fails"): f"Somebody reports: {told}",
         ("rehearsed", "ok"): f"Another platform's build of the same TensorFlow did well: {told}",

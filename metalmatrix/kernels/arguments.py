@@ -28,7 +28,9 @@ Registered is not computes rightly: whether the numbers are right, only a run on
     ops.add_argument("ops", nargs="*", metavar="OP", help="ops, as TensorFlow names them")
     ops.add_argument("--version", metavar="V", help="this version of tensorflow-metal alone")
     ops.add_argument("--python", metavar="3.11", help="the wheel for this Python, where they differ (0.8.0)")
-    ops.add_argument("--dtype", metavar="T", help="kernels for this dtype alone: float32, half, bfloat16, ...")
+    ops.add_argument(
+        "--dtype", metavar="T", help="kernels for this dtype alone: float32, half, bfloat16, ..."
+    )
     ops.add_argument("--diff", nargs=2, metavar=("OLD", "NEW"), help="two versions against each other")
     ops.add_argument(
         "--model",

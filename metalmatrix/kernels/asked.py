@@ -36,7 +36,9 @@ def dtype(text: str) -> str:
     known = {each.lower(): each for each in DTYPES[1:]} | ALIASES
     if name in known:
         return known[name]
-    raise UsageError(*_unknown(text, "a dtype of TensorFlow's", known, "write it like half, float32 or bfloat16"))
+    raise UsageError(
+        *_unknown(text, "a dtype of TensorFlow's", known, "write it like half, float32 or bfloat16")
+    )
 
 
 def op(text: str, known: Iterable[str]) -> str:
@@ -65,11 +67,16 @@ def version(text: str, variants: Sequence[Variant], python: str | None) -> tuple
     found = [variant for variant in variants if variant.version == wanted]
     if not found:
         how = f"there are {versions[0]} to {versions[-1]}"
-        raise UsageError(*_unknown(text, "a version of tensorflow-metal whose kernels are known", versions, how))
+        raise UsageError(
+            *_unknown(text, "a version of tensorflow-metal whose kernels are known", versions, how)
+        )
     fitting = tuple(variant for variant in found if python is None or python in variant.pythons)
     if not fitting:
         pythons = ", ".join(each for variant in found for each in variant.pythons)
-        raise UsageError(f"tensorflow-metal {wanted} has no wheel for Python {plain(python or '', 20)}", f"it has for {pythons}")
+        raise UsageError(
+            f"tensorflow-metal {wanted} has no wheel for Python {plain(python or '', 20)}",
+            f"it has for {pythons}",
+        )
     return fitting
 
 

@@ -74,7 +74,9 @@ def _ops(options: argparse.Namespace, variants: tuple[Variant, ...], dtype: str)
     if options.json:
         _print_rows(rows)
     else:
-        own = [rule for rule in facts.rules[facts.releases[-1]] if rule.op in names and rule.device == "DEFAULT"]
+        own = [
+            rule for rule in facts.rules[facts.releases[-1]] if rule.op in names and rule.device == "DEFAULT"
+        ]
         _print(telling.by_op(names, rows, own))
     return 0
 
@@ -105,7 +107,9 @@ def _model(options: argparse.Namespace, variants: tuple[Variant, ...]) -> int:
         if framework:
             Version(framework)
     except InvalidVersion as error:
-        raise UsageError(f"{plain(framework, 40)!r} is no version of TensorFlow", "write it like 2.18") from error
+        raise UsageError(
+            f"{plain(framework, 40)!r} is no version of TensorFlow", "write it like 2.18"
+        ) from error
     tell(f"reading {options.model}")
     model = read_model(options.model, facts)
     found = list(beside.answers(model, variants, facts, load_facts(), framework))

@@ -82,7 +82,9 @@ def emulate(path: Path, *, seconds: float = SECONDS) -> Emulated:
     except (ValueError, TypeError, KeyError) as error:
         raise EmulationError("the emulator broke off in the middle") from error
     if child.returncode == _MISSING:
-        raise ToolMissingError(f"reading a plugin's kernels needs {answer}", 'pip install "metalmatrix[kernels]"')
+        raise ToolMissingError(
+            f"reading a plugin's kernels needs {answer}", 'pip install "metalmatrix[kernels]"'
+        )
     raise EmulationError(f"its registration cannot be run to its end: {answer}")
 
 

@@ -232,14 +232,18 @@ def _kernel_lines(kernels: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     where: dict[str, list[int]] = {}
     for number, release in enumerate(kernels):
         for kernel in release["kernels"]:
-            plain = kernel | {"dtypes": {name: sorted(types) for name, types in sorted(kernel["dtypes"].items())}}
+            plain = kernel | {
+                "dtypes": {name: sorted(types) for name, types in sorted(kernel["dtypes"].items())}
+            }
             where.setdefault(json.dumps(plain, sort_keys=True), []).append(number)
     found = [json.loads(text) | {"in": dump_runs(at)} for text, at in where.items()]
     most = max((len(kernel["dtypes"]) for kernel in found), default=0)
     for place in range(most):
         found = _joined(found, place)
     lines = []
-    for kernel in sorted(found, key=lambda one: json.dumps([one["op"], one["device"], one["dtypes"], one["in"]])):
+    for kernel in sorted(
+        found, key=lambda one: json.dumps([one["op"], one["device"], one["dtypes"], one["in"]])
+    ):
         line: dict[str, Any] = {"kernel": kernel["op"], "device": kernel["device"]}
         line["dtypes"] = {name: " ".join(types) for name, types in kernel["dtypes"].items()}
         line |= {name: kernel[name] for name in ("host", "priority", "label") if kernel[name]}
@@ -254,8 +258,12 @@ def _joined(kernels: list[dict[str, Any]], place: int) -> list[dict[str, Any]]:
         if place >= len(names):
             groups[json.dumps(kernel, sort_keys=True)] = kernel
             continue
-        others = kernel | {"dtypes": {name: types for name, types in kernel["dtypes"].items() if name != names[place]}}
+        others = kernel | {
+            "dtypes": {name: types for name, types in kernel["dtypes"].items() if name != names[place]}
+        }
         key = json.dumps([others, names[place]], sort_keys=True)
         known = groups.setdefault(key, kernel | {"dtypes": kernel["dtypes"] | {names[place]: []}})
-        known["dtypes"][names[place]] = sorted({*known["dtypes"][names[place]], *kernel["dtypes"][names[place]]})
+        known["dtypes"][names[place]] = sorted(
+            {*known["dtypes"][names[place]], *kernel["dtypes"][names[place]]}
+        )
     return list(groups.values())

@@ -74,7 +74,9 @@ class Image:
         function that is called by its name.
         """
         slots = {at for at, name, _ in self.binds if name == symbol}
-        words = [(at, struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])) for at, data in self.code]
+        words = [
+            (at, struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])) for at, data in self.code
+        ]
         stubs = {at for start, code in words for at, slot in _stubs(start, code) if slot in slots}
         return frozenset(
             at
@@ -175,7 +177,9 @@ def _converted(macho: Any) -> Image:  # noqa: ANN401 - LIEF's object
         tuple(
             (section.virtual_address + slide, bytes(section.content))
             for section in macho.sections
-            if section.segment and section.segment.init_protection & 4 and "text" in section.name
+            if section.segment
+            and section.segment.init_protection & 4
+            and "text" in section.name
             or section.name.endswith("stubs")
         ),
         (numbers[0], numbers[1]),

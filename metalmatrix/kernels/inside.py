@@ -177,7 +177,11 @@ def tell_layers() -> dict[str, Any]:
             continue
         found.append({**told(tf, "Activation", [(8,)], layer, {}), "layer": "", "activation": name})
     keras = importlib.import_module("keras").__version__
-    return {"tensorflow": tf.version.VERSION, "keras": keras, "layers": [line for line in found if "ops" in line]}
+    return {
+        "tensorflow": tf.version.VERSION,
+        "keras": keras,
+        "layers": [line for line in found if "ops" in line],
+    }
 
 
 def gpu_as_seen(tf: Any) -> None:  # noqa: ANN401 - TensorFlow

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from metalmatrix.errors import MatrixError
 from metalmatrix.files import PACKAGE, read_data
+from metalmatrix.kernels.platform_c import Platform
 from metalmatrix.kernels.tensorflow_c import DTYPES, Kernel, OpDefinition
 from metalmatrix.published import releases
-from metalmatrix.kernels.platform_c import Platform
 from metalmatrix.spans import dump_runs, parse_runs
 from metalmatrix.wheels.wheel_facts import load_facts
 

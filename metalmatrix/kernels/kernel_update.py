@@ -118,7 +118,9 @@ def _fetched(
                 if wheel.sha256 not in where:
                     raise IndexUnreachableError(f"the index lists no {wheel.file} with that sha256")
                 with (
-                    Wheel(where[wheel.sha256], wheel.size, wheel.sha256, session, directory=scratch) as archive,
+                    Wheel(
+                        where[wheel.sha256], wheel.size, wheel.sha256, session, directory=scratch
+                    ) as archive,
                     path.open("wb") as file,
                 ):
                     archive.extract(library.path, file)

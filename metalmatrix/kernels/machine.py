@@ -124,7 +124,9 @@ class Machine:
             elif name.startswith("__ZTT") or name in _STREAMS:
                 self.write(at, struct.pack("<Q", virtual + 32) * (SLOT // 8))
             elif not name.startswith(_DATA):
-                self.write(at, struct.pack(f"<{len(code)}I", *code) if (code := ASSEMBLED.get(name)) else _ret())
+                self.write(
+                    at, struct.pack(f"<{len(code)}I", *code) if (code := ASSEMBLED.get(name)) else _ret()
+                )
         self.write(virtual + 32, struct.pack("<Q", virtual) * ((SLOT - 32) // 8))
         self.vtable = virtual + 32
 
@@ -265,12 +267,12 @@ class Machine:
         self, _cpu: unicorn.Uc, access: int, address: int, _size: int, _value: int, _data: object
     ) -> bool:
         does = {
-            unicorn.UC_MEM_FETCH_UNMAPPED: "it branches to",
-            unicorn.UC_MEM_FETCH_PROT: "it branches into data at",
-            unicorn.UC_MEM_WRITE_UNMAPPED: "it writes to",
-            unicorn.UC_MEM_WRITE_PROT: "it writes into code at",
-        }.get(access, "it reads from")
-        self._error = self._error or f"{does} {address:#x}, where nothing of it is"
+            unicorn.UC_MEM_FETCH_UNMAPPED: "it branches to nowhere",
+            unicorn.UC_MEM_FETCH_PROT: "it branches into data",
+            unicorn.UC_MEM_WRITE_UNMAPPED: "it writes to nowhere",
+            unicorn.UC_MEM_WRITE_PROT: "it writes into code",
+        }.get(access, "it reads from nowhere")
+        self._error = self._error or f"{does} ({address:#x})"
         return False
 
     def _on_interrupt(self, _cpu: unicorn.Uc, number: int, _data: object) -> None:

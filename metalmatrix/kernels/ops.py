@@ -178,7 +178,9 @@ def changes(variants: Sequence[Variant]) -> tuple[Change, ...]:
 def before(variants: Sequence[Variant], number: int) -> Variant | None:
     """The version before a variant: of those that differ by Python, the one that shares most Pythons, or the last."""
     newer = variants[number]
-    versions = list(dict.fromkeys(variant.version for variant in variants[:number] if variant.version != newer.version))
+    versions = list(
+        dict.fromkeys(variant.version for variant in variants[:number] if variant.version != newer.version)
+    )
     candidates = [variant for variant in variants[:number] if versions and variant.version == versions[-1]]
     shared = set(newer.pythons)
     return max(reversed(candidates), key=lambda variant: len(shared & set(variant.pythons)), default=None)

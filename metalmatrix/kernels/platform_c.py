@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 ROOM = 512
 """Bytes for a struct; the longest so far has 288."""
 
-_PARAMS, _PLATFORM, _PLATFORM_FNS = 32, 32, 40  # offsets in SE_PlatformRegistrationParams and the params below
+_PARAMS, _PLATFORM, _PLATFORM_FNS = (
+    32,
+    32,
+    40,
+)  # offsets in SE_PlatformRegistrationParams and the params below
 _CREATE_EXECUTOR = 56  # in SP_PlatformFns
 
 

@@ -116,7 +116,9 @@ def _with_macos(runs: dict[Version, _Run], oldest: Version) -> list[Kernel]:
         seen[kernel] += 1
     for (older, fewer), (newer, more) in zip(list(counts.items()), list(counts.items())[1:], strict=False):
         if gone := fewer - more:
-            raise EmulationError(f"macOS {_told(newer)} lacks a kernel of {min(gone).op} that {_told(older)} has")
+            raise EmulationError(
+                f"macOS {_told(newer)} lacks a kernel of {min(gone).op} that {_told(older)} has"
+            )
     if any(kernel.macos == _told(NEWEST) for kernel in found):
         raise EmulationError("a kernel is registered on no macOS that it asks for")
     return found

@@ -93,7 +93,8 @@ class Registry:
     @cached_property
     def _asked(self) -> dict[str, frozenset[str]]:
         return {
-            op: frozenset(name for rule in rules for name, _ in rule.dtypes) for op, rules in self._by_op.items()
+            op: frozenset(name for rule in rules for name, _ in rule.dtypes)
+            for op, rules in self._by_op.items()
         }
 
     def asked(self, op: str) -> frozenset[str]:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from metalmatrix.models.graphs import Model
     from metalmatrix.models.placing import Placed, Placement
 
-LIMITS = "Registered is not computes rightly: what a kernel computes, only a run on a Mac tells (docs/ops.md)."
+LIMITS = (
+    "Registered is not computes rightly: what a kernel computes, only a run on a Mac tells (docs/ops.md)."
+)
 DTYPES = ("FLOAT", "HALF", "BFLOAT16", "INT32", "INT64", "BOOL")
 TITLES = (
     (CPU, "on the CPU, for want of a kernel"),
@@ -143,7 +145,9 @@ def _listed(found: Sequence[Placed], part: str) -> Iterator[str]:
     for one in found[:MOST]:
         floor = f", from macOS {one.macos} on" if one.macos else ""
         times = f" x{one.count}" if one.count > 1 else ""
-        layers = f"  ({', '.join(one.layers[:4])}{', ...' if len(one.layers) > 4 else ''})" if one.layers else ""
+        layers = (
+            f"  ({', '.join(one.layers[:4])}{', ...' if len(one.layers) > 4 else ''})" if one.layers else ""
+        )
         yield f"    {'  ' if part else ''}{' '.join(filter(None, [one.op, one.types]))}{times}{floor}{layers}"
     if len(found) > MOST:
         yield f"    and {len(found) - MOST} more"

@@ -19,13 +19,25 @@ if TYPE_CHECKING:
     from metalmatrix.kernels.machine import Machine, Stub
 
 DTYPES = (
-    *("INVALID", "FLOAT", "DOUBLE", "INT32", "UINT8", "INT16", "INT8", "STRING", "COMPLEX64", "INT64", "BOOL"),
+    *(
+        "INVALID",
+        "FLOAT",
+        "DOUBLE",
+        "INT32",
+        "UINT8",
+        "INT16",
+        "INT8",
+        "STRING",
+        "COMPLEX64",
+        "INT64",
+        "BOOL",
+    ),
     *("QINT8", "QUINT8", "QINT32", "BFLOAT16", "QINT16", "QUINT16", "UINT16", "COMPLEX128", "HALF"),
     *("RESOURCE", "VARIANT", "UINT32", "UINT64", "FLOAT8_E5M2", "FLOAT8_E4M3FN"),
 )
 """By number, ``tensorflow/core/framework/types.proto``."""
 
-MAX_KERNELS = 20_000
+MAX_KERNELS = 5_000
 MAX_CONSTRAINTS = 32
 
 

@@ -40,7 +40,9 @@ def read_model(path: Path, facts: FrameworkFacts) -> Model:
             head = file.read(4)
             file.seek(0)
             if head == _HDF5:
-                raise ModelError(f"{path.name} is HDF5, which is not read", "save it as .keras: model.save('x.keras')")
+                raise ModelError(
+                    f"{path.name} is HDF5, which is not read", "save it as .keras: model.save('x.keras')"
+                )
             if head == _ZIP:
                 return read_keras(file, facts)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
 from metalmatrix.models.graphs import Graph, Model, Node
 from metalmatrix.models.wire import ModelError
+from metalmatrix.wheels.wheel_reader import BAD_ARCHIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def read_keras(file: IO[bytes], facts: FrameworkFacts) -> Model:
             if len(archive.infolist()) > MAX_MEMBERS:
                 raise ModelError(f"the file has more than {MAX_MEMBERS:,} members: it is no model")
             config, metadata = (_member(archive, name) for name in ("config.json", "metadata.json"))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (*BAD_ARCHIVE, OSError) as error:
         raise ModelError(f"the file is no .keras file, or is damaged ({type(error).__name__})") from error
     version = metadata.get("keras_version")
     written_by = version if isinstance(version, str) and re.fullmatch(r"[0-9]+(\.\w+){0,4}", version) else "3"
@@ -82,10 +82,13 @@ def read_keras(file: IO[bytes], facts: FrameworkFacts) -> Model:
 def _member(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     """One of the JSON files in it."""
     try:
-        with archive.open(name) as member:
-            data = member.read(MAX_CONFIG + 1)
+        info = archive.getinfo(name)
     except KeyError as error:
         raise ModelError(f"the file is no .keras file: it has no {name}") from error
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise ModelError(f"its {name} is packed in a way that Keras does not")
+    with archive.open(info) as member:
+        data = member.read(MAX_CONFIG + 1)
     if len(data) > MAX_CONFIG:
         raise ModelError(f"its {name} is larger than {MAX_CONFIG >> 20} MiB")
     try:

@@ -110,9 +110,7 @@ def place(model: Model, registry: Registry, signatures: Mapping[str, Signature])
     return Placement(tuple(sorted(ops, key=lambda placed: (placed.part, placed.op, placed.types))), made)
 
 
-def _placed(
-    node: Node, registry: Registry, signatures: Mapping[str, Signature]
-) -> tuple[Where, Rule | None]:
+def _placed(node: Node, registry: Registry, signatures: Mapping[str, Signature]) -> tuple[Where, Rule | None]:
     """Where a node runs, and the kernel that it has on the GPU."""
     signature = signatures.get(node.op)
     defaults = {name: (dtype,) for name, dtype in signature.defaults.items()} if signature else {}

@@ -29,6 +29,7 @@ _REFERENCE = 100  # the dtype of a reference to a variable is that of its value 
 # field numbers
 _META_GRAPH, _GRAPH_DEF, _META_INFO, _OPS, _SIGNATURES = 2, 2, 1, 2, 5
 _NODE, _LIBRARY = 1, 2
+_SAVED_BEGINS, _GRAPH_BEGINS = bytes([1 << 3 | VARINT]), bytes([1 << 3 | BYTES])
 
 
 @dataclass
@@ -51,10 +52,9 @@ def read_graph(data: memoryview) -> Model:
         ModelError: It is none.
     """
     message = Message(data, Budget())
-    first = next(message.fields(), None)
-    if first is None or first[0] != 1 or first[1] not in {VARINT, BYTES}:
+    if bytes(data[:1]) not in {_GRAPH_BEGINS, _SAVED_BEGINS}:
         raise ModelError("the file is neither a SavedModel nor a GraphDef")
-    if first[1] == BYTES:
+    if bytes(data[:1]) == _GRAPH_BEGINS:
         return _model("GraphDef", _reachable([(message, frozenset())]), {})
     metas = [meta for _, meta in message.messages(_META_GRAPH)]
     defaults: dict[str, Mapping[str, str]] = {}
@@ -164,7 +164,13 @@ def _function(message: Message) -> Graph:
             # only short texts are looked at: `api_implements` is a name, `_XlaCompile` a flag
             texts = [inner.text for _, inner in value.messages(2)] if key.startswith(_INTERFACES) else []
             said[key] = texts[0] if texts else ""
-    half = "forward" if "backward_function_name" in said else "backward" if "forward_function_name" in said else ""
+    half = (
+        "forward"
+        if "backward_function_name" in said
+        else "backward"
+        if "forward_function_name" in said
+        else ""
+    )
     interface = (said.get("api_implements", ""), half)
     device = said.get("api_preferred_device", "")
     return Graph(name, tuple(nodes), tuple(arguments), interface, device)
@@ -258,7 +264,9 @@ def _op_defaults(message: Message) -> tuple[str, dict[str, str]]:
             continue
         parts = dict(part.messages(1, 3))
         if 3 in parts and 1 in parts:
-            dtypes = [value for number, _, value in parts[3].fields() if number == 6 and isinstance(value, int)]
+            dtypes = [
+                value for number, _, value in parts[3].fields() if number == 6 and isinstance(value, int)
+            ]
             if dtypes:
                 found[parts[1].text] = _dtype(dtypes[-1])
     return op, found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.cells.cell import Cell
 from metalmatrix.cells.matrix_file import PYTHONS
+from metalmatrix.kernels.kernel_facts import load_kernels
 from metalmatrix.published.releases import distribution_of
 from metalmatrix.reported.about import frameworks_meant, is_shown, plugins_meant
 from metalmatrix.reported.score import counted, has_wheels
@@ -108,7 +109,7 @@ def _changes(report: Report, facts: Facts) -> Iterator[tuple[str, str]]:
     # Its Keras is told as a condition: which one a set has depends on the day.
     always = replace(report, keras="")
     for cell in _cells(report, facts):
-        linked = from_linked(cell, facts)
+        linked = from_linked(cell, facts, load_kernels())
         known = [_INSTALLS, *([linked] if linked else [])]
         told = list(from_reports(cell, [always], facts, lambda _: None))
         if told:

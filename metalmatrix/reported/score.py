@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from metalmatrix.cells.cell import Cell
 from metalmatrix.cells.matrix_file import PYTHONS
 from metalmatrix.errors import UsageError
+from metalmatrix.kernels.kernel_facts import load_kernels
 from metalmatrix.published.releases import PLUGIN, distribution_of
 from metalmatrix.reported.about import frameworks_meant, leads_to, plugins_meant
 from metalmatrix.verdicts.evidence import SETS
+from metalmatrix.verdicts.observe import from_linked
 from metalmatrix.verdicts.votes import may_not_vote, uncounted
-from metalmatrix.wheels.link import link_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -215,8 +216,8 @@ def _pairs(cells: Iterable[Cell]) -> tuple[str, ...]:
 
 
 def _linked(facts: Facts, cell: Cell) -> str:
-    name = cell.plugin_distribution
-    return link_release(facts, cell.python, cell.framework, cell.plugin, plugin_distribution=name).outcome
+    found = from_linked(cell, facts, load_kernels())
+    return found.outcome if found else ""
 
 
 def _compared(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.errors import UsageError
 from metalmatrix.files import write_atomic
+from metalmatrix.kernels.kernel_facts import load_kernels
 from metalmatrix.reported import accuracy
 from metalmatrix.reported.neighbours import reported
 from metalmatrix.reported.reports import load_reports
@@ -73,7 +74,7 @@ def _with_shipped(report: Report) -> Report:
 
 
 def _linked(cell: Cell) -> Evidence | None:
-    return from_linked(cell, load_facts())
+    return from_linked(cell, load_facts(), load_kernels())
 
 
 def _reported(cell: Cell, keras: KerasOf) -> Reported:

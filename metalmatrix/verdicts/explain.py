@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metalmatrix.errors import IndexUnreachableError
+from metalmatrix.kernels.kernel_facts import load_kernels
 from metalmatrix.reported.about import is_near
 from metalmatrix.reported.neighbours import reported
 from metalmatrix.reported.reports import load_reports
@@ -89,7 +90,7 @@ class Explainer:
         evidence: list[Evidence] = [
             from_resolved(answer, which, self.as_of) for which, answer in answers.items()
         ]
-        if linked := from_linked(cell, load_facts()):
+        if linked := from_linked(cell, load_facts(), load_kernels()):
             evidence.append(linked)
         keras = {which: answer.lock.versions.get("keras") for which, answer in answers.items() if answer.lock}
         told = reported(cell, self._near(cell), load_facts(), keras.get)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from metalmatrix.cells.cell import NO_PLUGIN
+from metalmatrix.kernels.executor import refusal
 from metalmatrix.published import compiled
 from metalmatrix.published.releases import distribution_of, read_on
 from metalmatrix.reported.about import decides
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from metalmatrix.cells.cell import Cell
+    from metalmatrix.kernels.kernel_facts import KernelFacts
     from metalmatrix.reported.about import KerasOf
     from metalmatrix.reported.reports import Report
     from metalmatrix.resolving.lock import Lock
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 RESOLVER = f"the resolver, for macOS {MACOS_TARGET} on arm64"
 LOADER = "the published wheels, by the loader's rules"
+TAKER = "the published wheels, by what TensorFlow asks of a plugin"
 
 
 def from_results(
@@ -65,8 +68,14 @@ def from_results(
             yield Evidence(kind, which, "skipped", entry.untested, record.date[:10], results.host)
 
 
-def from_linked(cell: Cell, facts: Facts) -> Evidence | None:
-    """What the loader makes of the plugin, by its rules over the published wheels; None without one."""
+def from_linked(cell: Cell, facts: Facts, kernels: KernelFacts | None = None) -> Evidence | None:
+    """What the loader makes of the plugin, by its rules over the published wheels; None without one.
+
+    Args:
+        cell: The cell.
+        facts: What is known of the wheels.
+        kernels: What plugins say of themselves once they are loaded: TensorFlow does not take every one.
+    """
     if cell.plugin == NO_PLUGIN:
         return None
     if said := compiled.not_linked(cell):
@@ -75,6 +84,10 @@ def from_linked(cell: Cell, facts: Facts) -> Evidence | None:
         facts, cell.python, cell.framework, cell.plugin, plugin_distribution=cell.plugin_distribution
     )
     message = linked.line
+    if linked.outcome == "ok" and kernels is not None:
+        libraries = kernels.of_wheel(facts, cell.plugin_distribution, cell.plugin, cell.python)
+        if refused := refusal(libraries or (), cell.framework):
+            return Evidence("linked", "", "fails", refused, read_on(), TAKER, "import")
     if linked.outcome == "fails":
         more = [linked.demangled]
         framework = facts.wheel(distribution_of(cell.framework), cell.framework, cell.python)

@@ -49,7 +49,7 @@ TIMEOUT = 30.0
 """Seconds the server may be silent."""
 
 _PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_BAD = (
+BAD_ARCHIVE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -273,5 +273,5 @@ def _named() -> Iterator[None]:
     """Gives what `zipfile` raises the name it has here."""
     try:
         yield
-    except _BAD as error:
+    except BAD_ARCHIVE as error:
         raise WheelError(f"the archive is damaged ({type(error).__name__}: {str(error)[:100]})") from error
