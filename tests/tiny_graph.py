@@ -86,9 +86,8 @@ def keras(*layers: dict[str, Any], version: str = "3.5.0", **more: str | bytes) 
         "class_name": "Sequential",
         "config": {"name": "model", "layers": list(layers)},
     }
-    return archive(
-        {"config.json": json.dumps(config), "metadata.json": json.dumps({"keras_version": version})} | more
-    )
+    said = json.dumps({"keras_version": version})
+    return archive({"config.json": json.dumps(config), "metadata.json": said, **more})
 
 
 def archive(files: dict[str, str | bytes]) -> bytes:

@@ -15,7 +15,7 @@ def add_to(add: Add) -> None:
     """Add them."""
     ops = add(
         "ops",
-        "Say which ops a plugin registers for the GPU, for which dtypes, and which of a model's are among them.",
+        "Say which ops a plugin registers for the GPU, for which dtypes, and where a model's would run.",
         """\
   python -m metalmatrix ops                                 each version in a line
   python -m metalmatrix ops MatMul Conv2D                   which versions have it, for which dtypes

@@ -1,8 +1,11 @@
-"""What a person types to mean versions, ops and dtypes of `ops`, and what was meant where it is none of them."""
+"""What a person types to mean versions, ops and dtypes, and what was meant where it is none of them."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
 
 from metalmatrix.asking.slips import closest
 from metalmatrix.errors import UsageError
@@ -64,6 +67,8 @@ def version(text: str, variants: Sequence[Variant], python: str | None) -> tuple
     """
     versions = list(dict.fromkeys(variant.version for variant in variants))
     wanted = text.removeprefix("metal").lstrip("v=")
+    with suppress(InvalidVersion):
+        wanted = next((v for v in versions if Version(v) == Version(wanted)), wanted)  # 1.2 is 1.2.0
     found = [variant for variant in variants if variant.version == wanted]
     if not found:
         how = f"there are {versions[0]} to {versions[-1]}"

@@ -78,7 +78,7 @@ def answers(
 
 
 def fitting(variant: Variant, facts: FrameworkFacts, wheels: Facts) -> str:
-    """The newest of the known TensorFlows whose line takes a version, by the loader's rules; else the oldest."""
+    """The newest known TensorFlow whose line takes a version, by the loader's rules; else the oldest."""
     plugins = [(python, wheels.wheel(PLUGIN, variant.version, python)) for python in variant.pythons]
     for release in reversed(facts.releases):
         line = Version(release).release[:2]

@@ -110,7 +110,7 @@ def _model(options: argparse.Namespace, variants: tuple[Variant, ...]) -> int:
         raise UsageError(
             f"{plain(framework, 40)!r} is no version of TensorFlow", "write it like 2.18"
         ) from error
-    tell(f"reading {options.model}")
+    tell(f"reading {plain(str(options.model), 200)}")
     model = read_model(options.model, facts)
     found = list(beside.answers(model, variants, facts, load_facts(), framework))
     if options.json:

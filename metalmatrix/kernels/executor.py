@@ -31,8 +31,7 @@ def refusal(libraries: Iterable[PluginLibrary], framework: str) -> str:
     wanted = OLDER if Version(framework).release[:2] < CHANGED.release else NEWER
     for library in libraries:
         if wanted not in library.platform.executor:
-            return (
-                f"{MESSAGE} (the plugin fills a struct of {library.platform.executor_size} bytes, as TensorFlow "
-                f"had it before {CHANGED}; the process aborts)"
-            )
+            size = library.platform.executor_size
+            why = f"the plugin fills a struct of {size} bytes, as TensorFlow had it before {CHANGED}"
+            return f"{MESSAGE} ({why}; the process aborts)"
     return ""

@@ -1,9 +1,9 @@
-"""What TensorFlow and Keras themselves bring: kernels for every device, signatures of ops, what layers become.
+"""What TensorFlow and Keras bring: kernels for every device, signatures of ops, what layers become.
 
 ``data/framework.jsonl`` is a header with the releases that were looked at, then a line a kernel with the
-releases that have it, a line with the ops that the CPU has, a line an op with its arguments, and a line a Keras layer with the ops that it
-becomes.  It is read from ``tensorflow-cpu`` for Linux by `kernels.framework_update`: these kernels are
-registered by the same sources on a Mac, which was not tried there.
+releases that have it, a line with the ops that the CPU has, a line an op with its arguments, and a line a
+Keras layer with the ops that it becomes.  It is read from ``tensorflow-cpu`` for Linux by
+`kernels.framework_update`: these kernels are registered by the same sources on a Mac, which was not tried.
 
 Pure: text in, facts out.
 """
@@ -104,7 +104,7 @@ class FrameworkFacts:
 
     def keras_for(self, version: str) -> str:
         """The Keras that stands for *version*: the newest of the same major version, or the newest."""
-        same = [keras for keras in self.kerases if keras.split(".")[0] == version.split(".")[0]]
+        same = [keras for keras in self.kerases if keras.partition(".")[0] == version.partition(".")[0]]
         return (same or self.kerases)[-1]
 
     def layer(self, keras: str, name: str, config: Mapping[str, Any]) -> Layer | None:
@@ -146,9 +146,7 @@ def parse_framework(text: str) -> FrameworkFacts:
         try:
             entry = json.loads(line)
             if number == 1:
-                if entry["schema"] != SCHEMA:
-                    raise ValueError(f"schema {entry['schema']!r}, and this metalmatrix reads {SCHEMA}")
-                releases, kerases = tuple(entry["releases"]), tuple(entry["keras"])
+                releases, kerases = _header(entry)
                 rules, layers = {name: [] for name in releases}, {name: [] for name in kerases}
             elif "on_the_cpu" in entry:
                 on_the_cpu = frozenset(entry["on_the_cpu"].split())
@@ -173,6 +171,12 @@ def parse_framework(text: str) -> FrameworkFacts:
         signatures,
         {name: tuple(found) for name, found in layers.items()},
     )
+
+
+def _header(entry: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if entry["schema"] != SCHEMA:
+        raise ValueError(f"schema {entry['schema']!r}, and this metalmatrix reads {SCHEMA}")
+    return tuple(entry["releases"]), tuple(entry["keras"])
 
 
 def _rule(entry: dict[str, Any]) -> Rule:

@@ -1,4 +1,4 @@
-"""Makes ``data/framework.jsonl``: installs some TensorFlows, each for itself, and asks each what it registers.
+"""Makes ``data/framework.jsonl``: installs some TensorFlows, each apart, and asks what it registers.
 
 ``python -m metalmatrix.kernels.framework_update`` takes about five minutes and a gigabyte of downloads.  It
 is typed when a new minor version of TensorFlow is to stand in the data: its name goes into `RELEASES`.

@@ -8,6 +8,7 @@ with a symbol.  Nothing is executed here.
 from __future__ import annotations
 
 import struct
+from bisect import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,14 @@ class Image:
     code: tuple[tuple[int, bytes], ...]
     minimum_macos: tuple[int, int]
 
+    def where(self, address: int) -> str:
+        """An address of the image by the symbol before it."""
+        number = bisect(self.symbols, (address, "\U0010ffff")) - 1
+        if number < 0 or not BASE <= address < BASE + self.size:
+            return f"{address:#x}"
+        at, name = self.symbols[number]
+        return name if at == address else f"{name}+{address - at:#x}"
+
     def call_sites(self, symbol: str) -> frozenset[int]:
         """The addresses of all instructions that branch to an import by way of its stub.
 
@@ -122,12 +131,13 @@ def read_image(data: bytes) -> Image:
     if found is None:
         raise EmulationError("LIEF finds no library for arm64 in it")
     try:
-        return _converted(found)
+        return _converted(found, lief.MachO.Section.FLAGS.SOME_INSTRUCTIONS)
     except (ValueError, TypeError, AttributeError, struct.error, OverflowError) as error:
         raise EmulationError(f"the file is damaged ({type(error).__name__}: {str(error)[:100]})") from error
 
 
-def _converted(macho: Any) -> Image:  # noqa: ANN401 - LIEF's object
+def _converted(macho: Any, code: Any) -> Image:  # noqa: ANN401 - LIEF's objects
+    """The image; *code* is the mark of sections with instructions."""
     slide = BASE - macho.imagebase
     segments = tuple(
         Segment(
@@ -177,10 +187,7 @@ def _converted(macho: Any) -> Image:  # noqa: ANN401 - LIEF's object
         tuple(
             (section.virtual_address + slide, bytes(section.content))
             for section in macho.sections
-            if section.segment
-            and section.segment.init_protection & 4
-            and "text" in section.name
-            or section.name.endswith("stubs")
+            if section.has(code)
         ),
         (numbers[0], numbers[1]),
     )

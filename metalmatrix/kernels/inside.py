@@ -1,4 +1,4 @@
-"""A script for an environment with TensorFlow: prints what TensorFlow itself registers, and what Keras' layers become.
+"""A script for an environment with TensorFlow: what it registers itself, what Keras' layers become.
 
 ``python inside.py kernels OP...`` tells the kernels for the device types ``GPU`` and ``DEFAULT`` (those that
 every PluggableDevice gets), and the signatures of these ops and of *OP*.  ``python inside.py layers`` makes
@@ -167,8 +167,7 @@ def tell_layers() -> dict[str, Any]:
         if not hasattr(tf.keras.layers, name):
             continue
         ranks = [{"rank": 3}] if name == "Dense" else []
-        for option in ({}, *options, *ranks):
-            found.append(told(tf, name, shapes, arguments, option))
+        found += [told(tf, name, shapes, arguments, option) for option in ({}, *options, *ranks)]
     for name in ACTIVATIONS:
         layer = {"activation": name}
         try:
@@ -213,14 +212,13 @@ def told(tf: Any, name: str, shapes: Any, arguments: Any, option: dict[str, Any]
 
 def merged(single: list[Any], half: list[Any]) -> list[Any]:
     """The ops of a layer with ``*`` for each dtype that follows the layer's."""
+    pairs = list(zip(single, half))  # noqa: B905 - Python 3.8
     if [op for op, _ in single] != [op for op, _ in half]:
         # In float16 it is another graph: what the two have in common follows, the rest is told as it is.
-        swapped = [[op, {a: "HALF" if t == "FLOAT" else t for a, t in types.items()}] for op, types in single]
-        pairs = [(one, two) for one, two in zip(single, swapped) if two in half] + [
-            (one, one) for one, two in zip(single, swapped) if two not in half
-        ]
-    else:
-        pairs = list(zip(single, half))
+        pairs = []
+        for op, types in single:
+            swapped = [op, {name: "HALF" if dtype == "FLOAT" else dtype for name, dtype in types.items()}]
+            pairs.append(([op, types], swapped if swapped in half else [op, types]))
     ops = []
     for (op, types), (_, others) in pairs:
         line = [op, {attr: "*" if others.get(attr) != dtype else dtype for attr, dtype in types.items()}]
@@ -268,7 +266,8 @@ def ops_of(graph: Any) -> list[Any]:  # noqa: ANN401
         for function in functions.values()
         if function.attr["api_preferred_device"].s == b"GPU"
     }
-    found, seen = [], set()
+    found: list[Any] = []
+    seen: set[str] = set()
     todo = [list(definition.node)]
     while todo:
         for node in todo.pop():
@@ -288,7 +287,7 @@ def ops_of(graph: Any) -> list[Any]:  # noqa: ANN401
 
 
 def kind_of(function: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    """What implementations have in common that can stand for each other; a function of no interface is alone."""
+    """What implementations have in common that can stand for each other; other functions are alone."""
     interface = function.attr["api_implements"].s or function.signature.name
     return interface, "forward_function_name" in function.attr, "backward_function_name" in function.attr
 

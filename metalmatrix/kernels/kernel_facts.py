@@ -122,7 +122,7 @@ class KernelFacts:
 
 
 def _python(tag: str) -> str:
-    digits = tag.split("-")[0].removeprefix("cp")
+    digits = tag.partition("-")[0].removeprefix("cp")
     return f"{digits[:1]}.{digits[1:]}"
 
 

@@ -133,8 +133,8 @@ def _fetched(
 
 def diff(old: KernelFacts, new: KernelFacts) -> str:
     """The lines of the data file that come and go, marked ``+`` and ``-``, cut to what can be read."""
-    texts = (dump_kernels(facts).splitlines() for facts in (old, new))
-    lines = difflib.unified_diff(*texts, "known", "read", n=0, lineterm="")
+    before, after = (dump_kernels(facts).splitlines() for facts in (old, new))
+    lines = difflib.unified_diff(before, after, "known", "read", n=0, lineterm="")
     return "".join(f"{line[:200]}\n" for line in lines if not line.startswith("@@"))
 
 

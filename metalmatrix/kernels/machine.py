@@ -12,13 +12,13 @@ its slot, given as words.
 from __future__ import annotations
 
 import struct
-from bisect import bisect
 from typing import TYPE_CHECKING
 
 import unicorn
+from unicorn import Uc, UcError
 from unicorn import arm64_const as arm
 
-from metalmatrix.kernels.image import BASE, PAGE, EmulationError
+from metalmatrix.kernels.image import PAGE, EmulationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,14 +73,13 @@ class Machine:
 
     def __init__(self, image: Image, stubs: Mapping[str, Stub]) -> None:
         self._image, self._stubs = image, stubs
-        self._addresses = [address for address, _ in image.symbols]
         self._names: list[str] = []
         self._slots: dict[str, int] = {}
         self._free = HEAP + 16
         self._error = ""
         self.called: dict[str, int] = {}
         self.callers: dict[str, set[int]] = {}
-        self._cpu = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
+        self._cpu = Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
         self._cpu.ctl_set_cpu_model(arm.UC_CPU_ARM64_MAX)  # the default lacks LDAPR (Armv8.3)
         self._cpu.reg_write(arm.UC_ARM64_REG_CPACR_EL1, 3 << 20)  # floating point and SIMD
         self._cpu.reg_write(arm.UC_ARM64_REG_TPIDRRO_EL0, THREAD)
@@ -102,7 +101,7 @@ class Machine:
             try:
                 self._cpu.mem_map(segment.address, -(-segment.size // PAGE) * PAGE, rights)
                 self.write(segment.address, segment.data)
-            except unicorn.UcError as error:
+            except UcError as error:
                 raise EmulationError(f"its segments cannot be mapped ({error})") from error
         for address, target in self._image.rebases:
             self.put(address, target)
@@ -200,14 +199,6 @@ class Machine:
 
     # control
 
-    def where(self, address: int) -> str:
-        """An address of the image by the symbol before it."""
-        number = bisect(self._addresses, address) - 1
-        if number < 0 or not BASE <= address < BASE + self._image.size:
-            return f"{address:#x}"
-        at, name = self._image.symbols[number]
-        return name if at == address else f"{name}+{address - at:#x}"
-
     def call(self, function: int, *arguments: int) -> int:
         """Run a function of the image to its end; what it returns.
 
@@ -222,7 +213,7 @@ class Machine:
         self._cpu.reg_write(arm.UC_ARM64_REG_LR, TRAPS)
         try:
             self._cpu.emu_start(function, TRAPS, count=INSTRUCTIONS)
-        except unicorn.UcError as error:
+        except UcError as error:
             self._error = self._error or str(error)
         counter = self._cpu.reg_read(arm.UC_ARM64_REG_PC)
         if not self._error and counter != TRAPS:
@@ -230,10 +221,12 @@ class Machine:
         if not self._error and self._cpu.reg_read(arm.UC_ARM64_REG_SP) != stack:
             self._error = "it returns with another stack"
         if self._error:
-            raise EmulationError(f"{self.where(function)}: {self._error}, at {self.where(counter)}")
+            raise EmulationError(
+                f"{self._image.where(function)}: {self._error}, at {self._image.where(counter)}"
+            )
         return int(self._cpu.reg_read(arm.UC_ARM64_REG_X0))
 
-    def _on_trap(self, cpu: unicorn.Uc, address: int, _size: int, _data: object) -> None:
+    def _on_trap(self, cpu: Uc, address: int, _size: int, _data: object) -> None:
         number, offset = divmod(address - TRAPS, SLOT)
         name = self._names[number]
         if offset or name == _BACK:
@@ -246,16 +239,16 @@ class Machine:
         if name in ASSEMBLED:
             return
         if name not in self._stubs and name != _VIRTUAL:
-            self._stop(f"it calls {name}, which is not known here, from {self.where(caller)}")
+            self._stop(f"it calls {name}, which is not known here, from {self._image.where(caller)}")
             return
         try:
             arguments = [cpu.reg_read(register) for register in _ARGUMENTS]
-            # Only imported C++ streams are classes whose virtual functions are called: what they do is output.
+            # Only C++ streams are imported classes whose virtual functions are called: that is output.
             answer = 0 if name == _VIRTUAL else self._stubs[name](self, arguments)
         except EmulationError as error:
-            self._stop(f"{name}: {error.what}, called from {self.where(caller)}")
-        except (unicorn.UcError, struct.error) as error:
-            self._stop(f"{name}: {error}, called from {self.where(caller)}")
+            self._stop(f"{name}: {error.what}, called from {self._image.where(caller)}")
+        except (UcError, struct.error) as error:
+            self._stop(f"{name}: {error}, called from {self._image.where(caller)}")
         else:
             cpu.reg_write(arm.UC_ARM64_REG_X0, answer & _MASK)
 
@@ -264,7 +257,7 @@ class Machine:
         self._cpu.emu_stop()
 
     def _on_invalid(
-        self, _cpu: unicorn.Uc, access: int, address: int, _size: int, _value: int, _data: object
+        self, _cpu: Uc, access: int, address: int, _size: int, _value: int, _data: object
     ) -> bool:
         does = {
             unicorn.UC_MEM_FETCH_UNMAPPED: "it branches to nowhere",
@@ -275,7 +268,7 @@ class Machine:
         self._error = self._error or f"{does} ({address:#x})"
         return False
 
-    def _on_interrupt(self, _cpu: unicorn.Uc, number: int, _data: object) -> None:
+    def _on_interrupt(self, _cpu: Uc, number: int, _data: object) -> None:
         self._stop(f"it makes a system call, or traps (exception {number})")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from metalmatrix.kernels.tensorflow_c import Kernel
 
 Dtypes = tuple[tuple[str, str], ...]
+Box = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Row:
     """
 
     op: str
-    dtypes: tuple[tuple[str, tuple[str, ...]], ...]
+    dtypes: Box
     host: tuple[str, ...]
     versions: str
     numbers: tuple[int, ...]
@@ -119,14 +120,14 @@ def table(variants: Sequence[Variant], ops: Iterable[str] | None = None, dtype: 
     for (op, dtypes, host), at in where.items():
         together[op, host, tuple(sorted(at.items()))].append(dtypes)
     rows = []
-    for (op, host, at), dtypes in together.items():
+    for (op, host, at), alike in together.items():
         numbers = tuple(number for number, _ in at)
         floors: defaultdict[str, list[int]] = defaultdict(list)
         for number, macos in at:
             floors[macos].append(number)
         macos_runs = tuple((m, label_runs(found, variants)) for m, found in sorted(floors.items()) if m)
         labels = label_runs(numbers, variants)
-        rows += [Row(op, box, host, labels, numbers, macos_runs) for box in boxes(dtypes)]
+        rows += [Row(op, box, host, labels, numbers, macos_runs) for box in boxes(alike)]
     return tuple(sorted(rows, key=lambda row: (row.op, row.numbers, row.dtypes)))
 
 
@@ -134,9 +135,9 @@ def _has(kernel: Kernel, dtype: str) -> bool:
     return not dtype or any(has == dtype for _, has in kernel.dtypes)
 
 
-def boxes(found: Iterable[Dtypes]) -> list[tuple[tuple[str, tuple[str, ...]], ...]]:
-    """Constraints joined where they differ in one attribute alone: what is left is every one with every other."""
-    joined = {tuple((name, (dtype,)) for name, dtype in dtypes) for dtypes in found}
+def boxes(found: Iterable[Dtypes]) -> list[Box]:
+    """Constraints joined where they differ in one attribute alone: each box is every one with every other."""
+    joined: set[Box] = {tuple((name, (dtype,)) for name, dtype in dtypes) for dtypes in found}
     for place in range(max((len(box) for box in joined), default=0)):
         groups: defaultdict[tuple[Any, ...], set[str]] = defaultdict(set)
         for box in joined:
@@ -176,7 +177,7 @@ def changes(variants: Sequence[Variant]) -> tuple[Change, ...]:
 
 
 def before(variants: Sequence[Variant], number: int) -> Variant | None:
-    """The version before a variant: of those that differ by Python, the one that shares most Pythons, or the last."""
+    """The version before a variant; of those that differ by Python, the one that shares most Pythons."""
     newer = variants[number]
     versions = list(
         dict.fromkeys(variant.version for variant in variants[:number] if variant.version != newer.version)

@@ -65,7 +65,7 @@ def ask_platform(machine: Machine, image: Image) -> Platform:
     machine.put(params + _PARAMS + 8, functions)
     machine.call(image.exports["_SE_InitPlugin"], params, status)
     size, _, name, kind = struct.unpack("<4Q", machine.read(platform, 32))
-    flags = [bool(byte) for byte in machine.read(platform + _PLATFORM, 3)]
+    unified, bfc, growth = (bool(byte) for byte in machine.read(platform + _PLATFORM, 3))
     create = machine.word(functions + _CREATE_EXECUTOR)
     if not (size and name and kind and create):
         raise EmulationError("it leaves its platform without a name, a type or functions")
@@ -76,10 +76,12 @@ def ask_platform(machine: Machine, image: Image) -> Platform:
     return Platform(
         machine.text(name),
         machine.text(kind),
-        *flags,
-        executor_size=words[0],
-        executor=tuple(number for number, word in enumerate(words) if word and number),
-        optimizes=_optimizes(machine, image, status, machine.text(kind)),
+        unified,
+        bfc,
+        growth,
+        words[0],
+        tuple(number for number, word in enumerate(words) if word and number),
+        _optimizes(machine, image, status, machine.text(kind)),
     )
 
 

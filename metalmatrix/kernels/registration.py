@@ -77,9 +77,8 @@ def registration(image: Image) -> Registration:
     newest = runs[NEWEST]
     sites = image.call_sites(BEGINS)
     if missed := sites - {at for run in runs.values() for at in run.reached}:
-        raise EmulationError(
-            f"{len(missed)} of {len(sites)} places that begin a kernel were not reached, {min(missed):#x} is one"
-        )
+        told = f"{len(missed)} of {len(sites)} places that begin a kernel were not reached"
+        raise EmulationError(f"{told}, {image.where(min(missed))} is one")
     if any(run.platform != newest.platform or run.ops != newest.ops for run in runs.values()):
         raise EmulationError("its platform is another on another macOS")
     return Registration(
@@ -116,9 +115,8 @@ def _with_macos(runs: dict[Version, _Run], oldest: Version) -> list[Kernel]:
         seen[kernel] += 1
     for (older, fewer), (newer, more) in zip(list(counts.items()), list(counts.items())[1:], strict=False):
         if gone := fewer - more:
-            raise EmulationError(
-                f"macOS {_told(newer)} lacks a kernel of {min(gone).op} that {_told(older)} has"
-            )
+            op = min(kernel.op for kernel in gone)
+            raise EmulationError(f"macOS {_told(newer)} lacks a kernel of {op} that {_told(older)} has")
     if any(kernel.macos == _told(NEWEST) for kernel in found):
         raise EmulationError("a kernel is registered on no macOS that it asks for")
     return found

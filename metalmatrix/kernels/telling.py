@@ -47,7 +47,7 @@ def versions(variants: Sequence[Variant]) -> Iterator[str]:
 
 
 def by_op(names: Sequence[str], rows: Sequence[Row], own: Iterable[Rule]) -> Iterator[str]:
-    """Ops, each with its dtypes and the versions that have it, and TensorFlow's own kernels for every device."""
+    """Ops, each with its dtypes and the versions that have it, and TensorFlow's own for every device."""
     framework = list(own)
     for name in names:
         yield name
@@ -59,7 +59,7 @@ def by_op(names: Sequence[str], rows: Sequence[Row], own: Iterable[Rule]) -> Ite
             yield f"  in the host's memory: {', '.join(hosts)}"
         mine = [rule for rule in framework if rule.op == name]
         for rule in mine:
-            dtypes = " ".join(f"{at}={','.join(sorted(allowed))}" for at, allowed in rule.dtypes) or "(any)"
+            dtypes = "; ".join(f"{at}: {', '.join(sorted(all_))}" for at, all_ in rule.dtypes) or "(any)"
             where = f" (in the host's memory: {', '.join(rule.host)})" if rule.host else ""
             yield f"  TensorFlow's own, for every device: {dtypes}{where}"
         if not found and not mine:
@@ -79,9 +79,9 @@ def table_lines(rows: Sequence[Row]) -> Iterator[str]:
 def of_version(variant: Variant, rows: Sequence[Row], dtype: str) -> Iterator[str]:
     """All that a version registers, of a dtype or of all."""
     named = f" for {dtype}" if dtype else ""
-    count = len({row.op for row in rows})
-    ops_told = "1 op" if count == 1 else f"{count} ops"
-    yield f"tensorflow-metal {variant.label}: {ops_told}{named}, {len(variant.library.kernels)} kernels in all"
+    ops_told = _counted(len({row.op for row in rows}), "op")
+    kernels = len(variant.library.kernels)
+    yield f"tensorflow-metal {variant.label}: {ops_told}{named}, {kernels} kernels in all"
     width = max((len(row.op) for row in rows), default=0)
     for row in rows:
         floor = "".join(f"  from macOS {macos}" for macos, _ in row.macos)
@@ -93,7 +93,8 @@ def change(found: Change) -> Iterator[str]:
     """What a version newly covers, and lost."""
     yield f"tensorflow-metal {found.version} against {found.against}"
     for word, kernels in (("gained", found.gained), ("lost", found.lost)):
-        yield f"  {word}: {sum(len(lines) for _, lines in kernels)} kernels of {len(kernels)} ops"
+        count = sum(len(lines) for _, lines in kernels)
+        yield f"  {word}: {_counted(count, 'kernel')} of {_counted(len(kernels), 'op')}"
         for op, lines in kernels:
             yield f"    {op}: {'; '.join(lines)}"
 
@@ -122,12 +123,13 @@ def model(path: str, read: Model, answers: Sequence[Answer]) -> Iterator[str]:
 
 
 def placed(placement: Placement, *, full: bool) -> Iterator[str]:
-    """Where the ops run, what has no kernel first, and what is copied; in *full* with what has one by name."""
+    """Where the ops run, what has no kernel first, and what is copied; in *full* each by its name."""
     for where, title in TITLES:
         found = placement.of(where)
         if not found and where != CPU:
             continue
-        yield f"  {title}: {sum(one.count for one in found)} ops of {len({one.op for one in found})} kinds"
+        count, kinds = sum(one.count for one in found), len({one.op for one in found})
+        yield f"  {title}: {_counted(count, 'op')} of {_counted(kinds, 'kind')}"
         for part in dict.fromkeys(one.part for one in found if full or where in {CPU, UNKNOWN}):
             yield from _listed([one for one in found if one.part == part], part)
     if placement.copies is None:
@@ -137,6 +139,10 @@ def placed(placement: Placement, *, full: bool) -> Iterator[str]:
     yield f"  tensors that are copied between GPU and CPU: {sum(copy.count for copy in placement.copies)}"
     for copy in placement.copies[:MOST]:
         yield f"    {copy.source} -> {copy.target}, to the {copy.to}: {copy.count}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _listed(found: Sequence[Placed], part: str) -> Iterator[str]:

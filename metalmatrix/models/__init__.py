@@ -1,1 +1,1 @@
-"""What a model file asks of a device: its ops, their dtypes, and where each would run. Nothing is executed."""
+"""What a model file asks of a device: its ops, their dtypes, where each would run; nothing is executed."""

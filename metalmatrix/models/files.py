@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import mmap
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metalmatrix.models.keras_file import read_keras
 from metalmatrix.models.saved_graphs import read_graph
 from metalmatrix.models.wire import ModelError
+from metalmatrix.text import plain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
     from metalmatrix.kernels.framework_facts import FrameworkFacts
     from metalmatrix.models.graphs import Model
 
@@ -28,26 +31,32 @@ def read_model(path: Path, facts: FrameworkFacts) -> Model:
     Raises:
         ModelError: There is none, it is damaged or too large, or of another kind.
     """
+    name = plain(path.name, 80)
     if path.is_dir():
         path /= "saved_model.pb"
     try:
-        with path.open("rb") as file:
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode):
-                raise ModelError(f"{path.name} is no file", _HINT)
-            if not 0 < found.st_size <= MAX_FILE:
-                raise ModelError(f"{path.name} has {found.st_size:,} bytes: it is no model", _HINT)
-            head = file.read(4)
-            file.seek(0)
-            if head == _HDF5:
-                raise ModelError(
-                    f"{path.name} is HDF5, which is not read", "save it as .keras: model.save('x.keras')"
-                )
-            if head == _ZIP:
-                return read_keras(file, facts)
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
-                return read_graph(view)
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would wait, before it is opened
+            problem = "no file"
+        elif not 0 < found.st_size <= MAX_FILE:
+            problem = f"no model: it has {found.st_size:,} bytes"
+        else:
+            with path.open("rb") as file:
+                return _read(file, facts)
+        raise ModelError(f"{name} is {problem}")  # noqa: TRY301 - it gets its hint below
     except ModelError as error:
         raise ModelError(error.what, error.hint or _HINT) from error
     except OSError as error:
-        raise ModelError(f"{path.name} cannot be read: {error.strerror or error}", _HINT) from error
+        raise ModelError(f"{name} cannot be read: {error.strerror or error}", _HINT) from error
+
+
+def _read(file: BinaryIO, facts: FrameworkFacts) -> Model:
+    """The model in an open file, by how it begins."""
+    head = file.read(4)
+    file.seek(0)
+    if head == _HDF5:
+        raise ModelError("it is HDF5, which is not read", "save it as .keras: model.save('x.keras')")
+    if head == _ZIP:
+        return read_keras(file, facts)
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
+        return read_graph(view)

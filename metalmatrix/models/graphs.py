@@ -1,4 +1,4 @@
-"""A model as graphs of ops: what `models.saved_graphs` and `models.keras_file` read, and `models.placing` places."""
+"""A model as graphs of ops: `saved_graphs` and `keras_file` read it, `placing` places it."""
 
 from __future__ import annotations
 

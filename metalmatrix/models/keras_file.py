@@ -51,7 +51,7 @@ _USUAL = {
 _NAME = re.compile(r"[\w.>/ -]{1,80}")
 NOTES = (
     "A .keras file names layers: what they become was traced with Keras {keras} and its usual arguments.",
-    "Where a layer's ops stand in a graph is not in it, nor are the optimizer's, the loss's and the metrics' ops.",
+    "Where a layer's ops stand in a graph is not in it, nor what optimizer, loss and metrics become.",
 )
 
 

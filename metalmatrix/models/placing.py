@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from metalmatrix.kernels.framework_facts import Signature
     from metalmatrix.kernels.rules import Registry, Rule
-    from metalmatrix.models.graphs import Graph, Input, Model, Node
+    from metalmatrix.models.graphs import Input, Model, Node
 
 Where = Literal["plugin", "TensorFlow", "CPU", "unknown"]
 PLUGIN: Where = "plugin"
@@ -101,13 +101,15 @@ def place(model: Model, registry: Registry, signatures: Mapping[str, Signature])
             if node.inputs is None:
                 edges = False
                 layers[key][node.name] = None
-        copies.update(_copies(graph, found, signatures))
+        copies.update(_copies(found, signatures))
     ops = (
         Placed(part, op, types, where, count, macos, tuple(layers[part, op, types, where, macos]))
         for (part, op, types, where, macos), count in counted.items()
     )
     made = tuple(Copy(*pair, count) for pair, count in sorted(copies.items())) if edges else None
-    return Placement(tuple(sorted(ops, key=lambda placed: (placed.part, placed.op, placed.types))), made)
+    order = {graph.name: number for number, graph in enumerate(model.graphs)}
+    ordered = sorted(ops, key=lambda placed: (order.get(placed.part, 0), placed.op, placed.types))
+    return Placement(tuple(ordered), made)
 
 
 def _placed(node: Node, registry: Registry, signatures: Mapping[str, Signature]) -> tuple[Where, Rule | None]:
@@ -129,7 +131,7 @@ def _told(node: Node, registry: Registry) -> str:
 
 
 def _copies(
-    graph: Graph, found: list[tuple[Node, Where, Rule | None]], signatures: Mapping[str, Signature]
+    found: list[tuple[Node, Where, Rule | None]], signatures: Mapping[str, Signature]
 ) -> Iterator[tuple[str, str, Literal["GPU", "CPU"]]]:
     """Each tensor of a graph that is copied between two memories."""
     by_name = {node.name: (node, where, rule) for node, where, rule in found}

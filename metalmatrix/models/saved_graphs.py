@@ -1,9 +1,10 @@
-"""Reads a GraphDef or a SavedModel: the fields of ``graph.proto``, ``function.proto`` and ``saved_model.proto``.
+"""Reads a GraphDef or a SavedModel: fields of ``graph.proto``, ``function.proto``, ``saved_model.proto``.
 
 The two look alike but for the first field: a number in a SavedModel, a node in a GraphDef.  Of a node its
-op, its inputs and those attributes are read that say something of dtypes and of counts.  Of a SavedModel it
-is taken what its signatures need (not how it is saved and restored), of functions what is called; where one has another implementation for a GPU (Keras 2's LSTM and GRU),
-that is what Grappler's `implementation_selector` puts in its place there, and what is read here.
+op, its inputs and those attributes are read that say something of dtypes and of counts.  Of a SavedModel
+what its signatures need is taken (not how it is saved and restored), of functions what is called.  Where one
+has another implementation for a GPU (Keras 2's LSTM and GRU), that is what Grappler's
+`implementation_selector` puts in its place there, and what is read here.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def read_graph(data: memoryview) -> Model:
 
 
 def _signed(meta: Message) -> frozenset[str]:
-    """The nodes that give what a graph's signatures promise (``meta_graph.proto``); none where it has none."""
+    """The nodes that give what a graph's signatures promise (``meta_graph.proto``); perhaps none."""
     found = set()
     for _, entry in meta.messages(_SIGNATURES):
         key, signature = _entry(entry)
@@ -115,7 +116,7 @@ def _with_defaults(node: Node, defaults: Mapping[str, str]) -> Node:
 
 
 def _reachable(graphs: Iterable[tuple[Message, frozenset[str]]]) -> list[Graph]:
-    """The graphs, each with the nodes that are wanted of it, and the functions that they call, directly or not."""
+    """The graphs, each with the nodes that are wanted of it, and the functions that are called."""
     functions, found = _Functions(), []
     for message, wanted in graphs:
         nodes = []

@@ -46,9 +46,9 @@ BLR_X9, X9_IS_X0 = 0xD63F0120, 0xAA0003E9
 GOOD = kernel("Good", ("T", FLOAT))
 
 
-def plugin(code: Code, words: int = 35, **more: Code) -> bytes:
+def plugin(code: Code, more: dict[str, Code] | None = None, *, words: int = 35) -> bytes:
     """A plugin whose `TF_InitKernel` is *code*."""
-    return TinyPlugin({**platform(words), "_TF_InitKernel": code, **more}).build()
+    return TinyPlugin({**platform(words), "_TF_InitKernel": code, **(more or {})}).build()
 
 
 def run(library: bytes) -> Registration:
@@ -111,10 +111,10 @@ class TestSound:
         ]
 
     def test_the_macos_of_a_kernel_is_found_by_answering_both_ways(self) -> None:
-        """What is registered behind a question for a macOS is told with that macOS, questions within included."""
+        """What is registered behind a question for a macOS is told with that macOS, however deep."""
         deeper = [*kernel("Newer"), *available(15, kernel("Newest"))]
         code = function(GOOD, available(14, deeper), available(11, kernel("Always")))
-        found = run(plugin(code, **version(11), **version(14), **version(15))).kernels
+        found = run(plugin(code, {**version(11), **version(14), **version(15)})).kernels
         assert {one.op: one.macos for one in found} == {
             "Good": "",
             "Always": "",
@@ -200,19 +200,19 @@ class TestStrict:
             {"_again": [*GOOD, ("jump", "_again")]} if fault == "kernels without end" else {}
         )
         with pytest.raises(EmulationError, match="_TF_InitKernel") as error:
-            run(plugin(code, **more))
+            run(plugin(code, more))
         assert told in error.value.what
 
     def test_code_that_is_not_reached_is_an_error(self) -> None:
         """A place that begins a kernel and is never come to: nobody knows when it would be."""
         with pytest.raises(EmulationError, match="1 of 2 places that begin a kernel were not reached"):
-            run(plugin(function(GOOD), _dead=function(kernel("Dead"))))
+            run(plugin(function(GOOD), {"_dead": function(kernel("Dead"))}))
 
     def test_a_kernel_that_a_newer_macos_lacks_is_an_error(self) -> None:
         """A floor could not tell it."""
         code = function(GOOD, available(14, kernel("Old"), if_not=True))
         with pytest.raises(EmulationError, match="lacks a kernel of Old"):
-            run(plugin(code, **version(14)))
+            run(plugin(code, version(14)))
 
     def test_an_initialiser_that_fails_is_an_error(self) -> None:
         """What dyld runs before anybody else counts as well."""
@@ -291,9 +291,8 @@ class TestLimits:
 
 def test_the_child_gives_what_is_found_here(tmp_path: Path) -> None:
     """Nothing is lost between the two processes, and what it took is told."""
-    library = plugin(
-        function(GOOD, available(14, kernel("New")), kernel("Half", register=False)), **version(14)
-    )
+    code = function(GOOD, available(14, kernel("New")), kernel("Half", register=False))
+    library = plugin(code, version(14))
     path = tmp_path / "plugin.dylib"
     path.write_bytes(library)
     found = emulate(path)
