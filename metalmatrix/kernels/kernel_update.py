@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ def missing(facts: KernelFacts, wheels: Facts) -> list[tuple[WheelFacts, Library
 def as_library(sha256: str, found: Emulated) -> PluginLibrary:
     """What the data keeps of a registration: kernels in its order, without the names of their classes."""
     told = found.registration
-    kernels = tuple(sorted(told.kernels, key=sort_key))
+    kernels = tuple(sorted((replace(kernel, name="") for kernel in told.kernels), key=sort_key))
     return PluginLibrary(sha256, told.macos, told.platform, told.sites, kernels, told.ops, told.unfinished)
 
 

@@ -4,7 +4,7 @@ from metalmatrix.kernels.beside import answers, fitting
 from metalmatrix.kernels.framework_facts import Signature, load_framework
 from metalmatrix.kernels.kernel_facts import load_variants
 from metalmatrix.kernels.rules import Rule, registry
-from metalmatrix.models.graphs import Graph, Input, Model, Node
+from metalmatrix.models.graphs import Graph, Input, Model, Node, Types
 from metalmatrix.models.placing import CPU, FRAMEWORK, PLUGIN, UNKNOWN, Copy, place
 from metalmatrix.wheels.wheel_facts import load_facts
 
@@ -35,9 +35,7 @@ REGISTRY = registry(
 )
 
 
-def node(
-    name: str, op: str, *inputs: str, types: dict[str, tuple[str, ...]] | None = None, **counts: int
-) -> Node:
+def node(name: str, op: str, *inputs: str, types: Types | None = None, **counts: int) -> Node:
     """A node of a graph: inputs as ``name:1``."""
     split = [text.partition(":") for text in inputs]
     wired = tuple(Input(source, "", int(index or 0)) for source, _, index in split)
