@@ -160,6 +160,7 @@ def kernel_of(error):
         r"No registered '(\w+)'",
         r"\{\{node (\w+)\}\} = ",
         r"for operation ([\w/]+)",
+        r"\[Op:(\w+)\]",
     )
     found = (re.search(pattern, str(error)) for pattern in patterns)
     return next((match[1] for match in found if match), "a kernel")

@@ -100,7 +100,7 @@ class Bench:
         known = self.missing.setdefault(dtype, [])
         known.extend([name] if name not in known else [])
         kernel = compare.kernel_of(error)
-        if kernel not in self.kernels:
+        if kernel not in self.kernels and kernel != "a kernel":
             self.kernels[kernel] = dtypes_of(kernel, self.device.strip("/").split(":")[0])
 
     def results(self, expected, dtype, mode, strict):

@@ -95,7 +95,7 @@ def branches(data: bytes, symbol: str) -> int:
 
 @pytest.mark.parametrize("version", [version for version, _ in WHEELS])
 def test_every_place_that_begins_a_kernel_was_reached(version: str, libraries: dict[str, bytes]) -> None:
-    """A run that misses one is an error, so that the number in the data is that of those reached: it is all."""
+    """A run that misses one is an error, so the number in the data is that of those reached: it is all."""
     wheel = load_facts().wheel(PLUGIN, version, dict(WHEELS)[version])
     assert wheel is not None
     library = load_kernels().by_sha256[wheel.libraries[0].sha256]
