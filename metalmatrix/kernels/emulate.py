@@ -129,9 +129,17 @@ def _in_child(path: str) -> int:
         return _say("Unicorn" if "unicorn" in str(error) else "LIEF", _MISSING)
     except EmulationError as error:
         return _say(error.what[:500], 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    memory = peak if sys.platform == "darwin" else peak * 1024  # bytes there, KiB elsewhere
-    return _say({"registration": asdict(found), "memory": memory}, 0)
+    return _say({"registration": asdict(found), "memory": _peak_memory()}, 0)
+
+
+def _peak_memory() -> int:
+    """The most memory that this process has had, in bytes; on Linux without that of the one that forked it."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - as above
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024  # bytes there, KiB elsewhere
 
 
 def _say(answer: object, code: int) -> int:

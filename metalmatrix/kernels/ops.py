@@ -194,6 +194,35 @@ def variant_for(variants: Sequence[Variant], version: str, python: str) -> int |
     )
 
 
+def change_of(variants: Sequence[Variant], version: str, python: str) -> Change | None:
+    """What the plugin of a cell newly covers or lost; None where it is the first, or nothing is known of it."""
+    number = variant_for(variants, version, python)
+    older = before(variants, number) if number is not None else None
+    return change(older, variants[number]) if number is not None and older is not None else None
+
+
+def as_data(variants: Sequence[Variant]) -> dict[str, Any]:
+    """All of it for a page: the versions with their counts, the rows of each op, each version's changes."""
+    rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in table(variants):
+        rows[row.op].append(row.to_json())
+    return {
+        "versions": [
+            {
+                "label": variant.label,
+                "version": variant.version,
+                "pythons": list(variant.pythons),
+                "kernels": len(variant.library.kernels),
+                "ops": len({kernel.op for kernel in variant.library.kernels}),
+                "by_dtype": dict(sorted(counts(variant).items())),
+            }
+            for variant in variants
+        ],
+        "ops": dict(rows),
+        "changes": [found.to_json() for found in changes(variants)],
+    }
+
+
 def counts(variant: Variant) -> Counter[str]:
     """Of how many ops a version has a kernel for each dtype, of any of their attributes."""
     pairs = {(kernel.op, dtype) for kernel in variant.library.kernels for _, dtype in kernel.dtypes}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from itertools import product
 
 import pytest
@@ -83,6 +84,22 @@ class TestChanges:
         """1.2.0 registers what 1.1.0 does."""
         found = ops.change(by_label("1.1.0"), by_label("1.2.0"))
         assert (found.gained, found.lost) == ((), ())
+
+    def test_a_cell_is_told_what_its_plugin_changed(self) -> None:
+        """By version and Python; nothing of the first version, nor of one that is not known."""
+        found = ops.change_of(VARIANTS, "0.6.0", "3.9")
+        assert found is not None
+        assert found.count(found.lost, "HALF") == 29
+        assert ops.change_of(VARIANTS, "0.1.0", "3.9") is None
+        assert ops.change_of(VARIANTS, "0.6.0", "3.12") is None
+
+    def test_a_page_gets_all_of_it_as_plain_data(self) -> None:
+        """What JSON takes: versions, ops with their rows, changes."""
+        data = json.loads(json.dumps(ops.as_data(VARIANTS)))
+        assert [found["label"] for found in data["versions"]] == [variant.label for variant in VARIANTS]
+        assert data["versions"][-1]["by_dtype"]["HALF"] == 106
+        assert [row["versions"] for row in data["ops"]["MatMul"]] == ["all", "0.8.0 (Python 3.11)-1.2.0"]
+        assert len(data["changes"]) == len(VARIANTS) - 1
 
     def test_a_cells_variant(self) -> None:
         """The page of a cell finds its version by its Python."""
