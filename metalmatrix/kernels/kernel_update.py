@@ -79,7 +79,6 @@ def read(
 
     Raises:
         IndexUnreachableError: The index's pages could not be had.
-        ToolMissingError: LIEF or Unicorn is not installed.
     """
     items = missing(facts, wheels)
     failed: dict[str, MetalmatrixError] = {}
@@ -145,7 +144,6 @@ def regenerate(
 
     Raises:
         IndexUnreachableError: The index's pages could not be had.
-        ToolMissingError: LIEF or Unicorn is not installed, and there is a plugin to read.
         MatrixError: *path* is damaged, and *force* is not given.
     """
     facts = KernelFacts()

@@ -195,7 +195,7 @@ def variant_for(variants: Sequence[Variant], version: str, python: str) -> int |
 
 
 def change_of(variants: Sequence[Variant], version: str, python: str) -> Change | None:
-    """What the plugin of a cell newly covers or lost; None where it is the first, or nothing is known of it."""
+    """What the plugin of a cell newly covers or lost; None of the first version, or where it is not known."""
     number = variant_for(variants, version, python)
     older = before(variants, number) if number is not None else None
     return change(older, variants[number]) if number is not None and older is not None else None

@@ -1,10 +1,9 @@
 """A plugin's binds in the order in which dyld looks them up, read with LIEF in a process of its own.
 
-LIEF is native code, the file comes from elsewhere: a crash, too much memory or an endless loop ends the
-child, and is an error with a name here.  For ``DYLD_INFO`` LIEF gives the binds in the order of the
-opcodes, which is dyld's: regular ones, then lazy ones (``RTLD_NOW`` makes these count too).  For chained
-fixups it gives them in the order of the chains, where dyld goes by the table of imports
-(``MachOAnalyzer::forEachBindTarget_ChainedFixups``); that table is read here from what LIEF hands out.
+For ``DYLD_INFO`` LIEF gives the binds in the order of the opcodes, which is dyld's: regular ones, then lazy
+ones (``RTLD_NOW`` makes these count too).  For chained fixups it gives them in the order of the chains, where
+dyld goes by the table of imports (``MachOAnalyzer::forEachBindTarget_ChainedFixups``); that table is read
+here from what LIEF hands out.
 Binds of the weak opcodes are left out: dyld passes over those it cannot find.
 
 C++ names are made readable by the platform's C++ runtime (``__cxa_demangle``, Itanium C++ ABI), once, when
@@ -14,35 +13,21 @@ they are first seen: reading the data needs neither.
 from __future__ import annotations
 
 import ctypes
-import json
-import resource
-import signal
 import struct
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metalmatrix.errors import ToolMissingError
-from metalmatrix.files import PACKAGE
+from metalmatrix.wheels import child
 from metalmatrix.wheels.macho import MachOError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_PLUGIN = 64 * 2**20
-"""Bytes of a plugin's library; the largest so far has 5 MB."""
-
 MAX_BINDS = 100_000
-SECONDS = 120
-MEMORY = 4 * 2**30
-"""Limits of the child: seconds, and bytes of address space."""
-
 FLAT, WEAK_LOOKUP, MAIN, SELF = -2, -3, -1, 0
 """Ordinals that are no dependency: all images loaded globally, weak definitions, Python, the image itself."""
-
-_MISSING = 3
-"""The child's exit code where a tool is missing."""
 
 _RUNTIMES = ("libstdc++.so.6", "libc++abi.dylib", "/usr/lib/libc++abi.dylib", "libc++abi.so.1")
 
@@ -71,28 +56,9 @@ def read_binds(path: Path) -> tuple[Bind, ...]:
         MachOError: It cannot be read within the limits.
         ToolMissingError: LIEF is not installed.
     """
-    if path.stat().st_size > MAX_PLUGIN:
-        raise MachOError(f"a plugin's library of more than {MAX_PLUGIN >> 20} MiB is not read")
+    answer = child.ask("metalmatrix.wheels.binds", path, "reading its binds", "read")
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", "metalmatrix.wheels.binds", str(path.resolve())],
-            capture_output=True,
-            cwd=PACKAGE.parent,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise MachOError(f"its binds could not be read in {SECONDS} s") from error
-    if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
-        raise MachOError(f"reading its binds ended the reader with {name}: the file is damaged")
-    try:
-        answer = json.loads(child.stdout)
-        if child.returncode == 0:
-            return tuple(Bind(str(name), int(at), bool(weak), str(cxx)) for name, at, weak, cxx in answer)
-        if child.returncode == _MISSING:
-            raise ToolMissingError(f"reading a plugin needs {answer}", 'pip install "metalmatrix[read]"')
-        raise MachOError(f"its binds cannot be read: {answer}")
+        return tuple(Bind(str(name), int(at), bool(weak), str(cxx)) for name, at, weak, cxx in answer)
     except (ValueError, TypeError) as error:
         raise MachOError("its binds cannot be read: the file is damaged") from error
 
@@ -124,13 +90,11 @@ def demangle(symbol: str) -> str:
 
 def _in_child(path: str) -> int:
     """Print the binds as JSON: a list of (symbol, ordinal, weak, demangled), or what is wrong."""
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    if sys.platform != "darwin":  # where the limit cannot be set below what is mapped already
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    child.limit()
     try:
         import lief  # noqa: PLC0415 - in the child only
     except ImportError:
-        return _say("LIEF", _MISSING)
+        return child.lack("LIEF")
     lief.logging.disable()
     fat = lief.MachO.parse(path)
     images = [] if fat is None else [fat.at(number) for number in range(fat.size)]
@@ -138,20 +102,15 @@ def _in_child(path: str) -> int:
         (i for i in images if i and i.header.cpu_type == lief.MachO.Header.CPU_TYPE.ARM64), None
     )
     if image is None:
-        return _say("LIEF finds no library for arm64 in it", 1)
+        return child.refuse("LIEF finds no library for arm64 in it")
     try:
         found = _chained(image.dyld_chained_fixups) if image.has_dyld_chained_fixups else _opcodes(image)
     except (struct.error, UnicodeDecodeError, ValueError) as error:
-        return _say(str(error)[:200], 1)
+        return child.refuse(str(error)[:200])
     try:
-        return _say([(*bind, demangle(bind[0])) for bind in dict.fromkeys(found)], 0)
+        return child.say([(*bind, demangle(bind[0])) for bind in dict.fromkeys(found)])
     except ToolMissingError as error:
-        return _say(error.what, _MISSING)
-
-
-def _say(answer: object, code: int) -> int:
-    sys.stdout.write(json.dumps(answer))
-    return code
+        return child.lack(error.what)
 
 
 def _opcodes(image: Any) -> list[tuple[str, int, bool]]:  # noqa: ANN401 - LIEF's objects

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalmatrix.errors import ToolMissingError
-from metalmatrix.wheels import binds
+from metalmatrix.wheels import child
 from metalmatrix.wheels.binds import Bind, demangle, read_binds
 from metalmatrix.wheels.macho import Dependency, Export, Image, MachO, MachOError
 from tests.tiny_macho import ARM64, Tiny, fat, uleb
@@ -256,7 +256,7 @@ class TestBinds:
 
     def test_too_large(self, file: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch) -> None:
         """A library larger than any plugin is not handed to native code."""
-        monkeypatch.setattr(binds, "MAX_PLUGIN", len(GOOD) - 1)
+        monkeypatch.setattr(child, "MAX_LIBRARY", len(GOOD) - 1)
         with pytest.raises(MachOError, match="is not read"):
             read_binds(file(GOOD))
 
@@ -265,7 +265,7 @@ class TestBinds:
     ("script", "error", "words"),
     [
         ("kill -SEGV $$", MachOError, "SIGSEGV"),
-        ("sleep 10", MachOError, "could not be read in 1 s"),
+        ("sleep 10", MachOError, "does not come to its end in 1 s"),
         ("echo '[[1]]'", MachOError, "damaged"),
         ("echo nonsense", MachOError, "damaged"),
         ("echo '\"LIEF\"'; exit 3", ToolMissingError, "needs LIEF"),
@@ -284,7 +284,7 @@ def test_a_child_that_fails(
     python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     python.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(python))
-    monkeypatch.setattr(binds, "SECONDS", 1)
+    monkeypatch.setattr(child, "SECONDS", 1)
     with pytest.raises(error, match=words):
         read_binds(file(GOOD))
 
