@@ -6,16 +6,24 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from metalmatrix.cli import main
+from metalmatrix.files import PACKAGE
+from metalmatrix.kernels.framework_facts import dump_framework, load_framework, parse_framework
 from metalmatrix.kernels.kernel_facts import DATA, load_kernels
 from metalmatrix.resolving.uv import run_uv
 from metalmatrix.spans import parse_runs
 from tests.checks.test_checks_tensorflow import PYTHONS, TENSORFLOW, install
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from metalmatrix.kernels.rules import Rule
 
 HERE = Path(__file__).parent
 MODELS = ("dense", "convolutional", "recurrent")
@@ -54,6 +62,30 @@ def test_tensorflow_takes_every_kernel(python: Path, tmp_path: Path) -> None:
     found = told(python, "replay.py", path)
     assert found["errors"] == []
     assert found["after"] - found["before"] == len(LAST.kernels) == 561
+
+
+def test_tensorflows_own_kernels_are_those_of_the_data(python: Path) -> None:
+    """What the data says of this release is what it registers, kernel by kernel and dtype by dtype."""
+    script = PACKAGE / "kernels" / "inside.py"
+    command = [str(python), "-I", str(script), "kernels", "MatMul"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = parse_framework(dump_framework([json.loads(done.stdout.splitlines()[-1])], []))
+    (release,) = found.releases
+    assert f"tensorflow-cpu=={release}" == TENSORFLOW
+    known = load_framework()
+    assert one_by_one(found.rules[release]) == one_by_one(known.rules[release])
+    assert found.signatures["MatMul"] == known.signatures["MatMul"]
+    assert found.on_the_cpu <= known.on_the_cpu
+
+
+def one_by_one(rules: Iterable[Rule]) -> set[tuple[object, ...]]:
+    """Kernels of one dtype each."""
+    return {
+        (rule.op, rule.device, rule.host, rule.label, tuple(name for name, _ in rule.dtypes), one)
+        for rule in rules
+        for one in product(*(allowed for _, allowed in rule.dtypes))
+    }
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix.cells.cell import Cell
+from metalmatrix.kernels.kernel_facts import load_kernels
 from metalmatrix.resolving.standin import Moved
 from metalmatrix.running.record import Resolved, SetRecord
 from metalmatrix.running.results import Results
@@ -374,3 +375,24 @@ class TestFromLinked:
     def test_without_a_plugin_there_is_nothing_to_load(self) -> None:
         """A cell without a plugin has no such evidence."""
         assert from_linked(Cell.parse("py3.12-tf2.18.1-nometal"), load_facts()) is None
+
+    @pytest.mark.parametrize(
+        ("cell", "outcome", "stage"),
+        [
+            ("py3.9-tf2.6.0-metal0.2.0", "ok", ""),
+            ("py3.9-tf2.7.0-metal0.2.0", "fails", "import"),
+            ("py3.9-tf2.10.0-metal0.1.0", "fails", "import"),
+            ("py3.9-tf2.11.0-metal0.2.0", "fails", "link"),
+            ("py3.9-tf2.7.0-metal0.3.0", "ok", ""),
+        ],
+    )
+    def test_tensorflow_may_not_take_what_dyld_loads(self, cell: str, outcome: str, stage: str) -> None:
+        """An old plugin's struct lacks what TensorFlow insists on since 2.7: it ends at import."""
+        found = from_linked(Cell.parse(cell), load_facts(), load_kernels())
+        assert found is not None
+        assert (found.outcome, found.stage) == (outcome, stage)
+        if stage == "import":
+            assert "'host_callback' field in SP_StreamExecutor must be set" in found.message
+            resolves = evidence("resolved", "ok")
+            told = verdict(Cell.parse(cell), [resolves, found])
+            assert (told.word, told.stage) == ("broken", "import")
