@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-ARM64 = 0x0100000C
+ARM64, X86_64 = 0x0100000C, 0x01000007
 KINDS = {"load": 0xC, "weak": 0x80000018, "reexport": 0x8000001F}
 UUID = bytes(range(16))
 
@@ -69,6 +69,7 @@ class Tiny:
     chained: tuple[tuple[str, int, bool], ...] = ()
     minimum: tuple[int, int, int] = (12, 0, 0)
     with_trie_command: bool = False
+    cpu: int = ARM64
 
     def build(self) -> bytes:
         """The file."""
@@ -107,7 +108,7 @@ class Tiny:
             commands.append(struct.pack("<4I", 0x80000034, 16, *offsets["chained"]))
         commands = [text, linkedit, *commands]
         table = b"".join(commands)
-        header = struct.pack("<8I", 0xFEEDFACF, ARM64, 0, 6, len(commands), len(table), 0x85, 0)
+        header = struct.pack("<8I", 0xFEEDFACF, self.cpu, 0, 6, len(commands), len(table), 0x85, 0)
         body = (header + table).ljust(start, b"\0")
         for part in parts.values():
             body += part + b"\0" * (-len(part) % 8)

@@ -35,12 +35,16 @@ MAX_SLICES = 32
 MAX_EMPTY = 128
 """Edges without a character that a look-up follows: so many are all that dyld follows of any kind."""
 
+Machine = Literal["arm64", "x86_64"]
+
+MACHINES: dict[int, Machine] = {0x0100000C: "arm64", 0x01000007: "x86_64"}
+"""The processors of Macs that TensorFlow was ever built for, by ``cputype``."""
+
 Kind = Literal["load", "weak", "reexport", "upward", "lazy"]
 
 # <mach-o/loader.h>, <mach-o/fat.h>, <mach/machine.h>
 _MAGIC_64 = 0xFEEDFACF
 _FAT, _FAT_64 = 0xCAFEBABE, 0xCAFEBABF
-_ARM64 = 0x0100000C
 _ID_DYLIB, _UUID, _RPATH = 0xD, 0x1B, 0x8000001C
 _DYLIBS: dict[int, Kind] = {
     0xC: "load",
@@ -55,7 +59,7 @@ _REEXPORT = 0x08
 
 
 class MachOError(MetalmatrixError):
-    """A file is no Mach-O library for arm64, or points outside itself; nothing of it is used."""
+    """A file is no Mach-O library for the machine asked for, or points outside itself; it is not used."""
 
     exit_code = 7
 
@@ -104,14 +108,16 @@ class MachO:
     """A Mach-O file, open for look-ups while the ``with`` block runs.
 
     Args:
-        path: A thin file for arm64, or a fat one that has a slice for it.
+        path: A thin file for the machine, or a fat one that has a slice for it.
+        machine: Whose image is read.
 
     Raises:
         MachOError: It is none.
         OSError: It cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, machine: Machine = "arm64") -> None:
+        self._machine = machine
         with path.open("rb") as file:
             try:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -120,7 +126,7 @@ class MachO:
         self._trie = (0, 0)
         try:
             with _named():
-                self._start, self._end = self._arm64_slice()
+                self._start, self._end = self._slice()
                 self.image = self._read_commands()
         except BaseException:
             self._map.close()
@@ -215,21 +221,18 @@ class MachO:
             raise MachOError("a name in it does not end")
         return self._map[at:stop].decode("utf-8")
 
-    def _arm64_slice(self) -> tuple[int, int]:
+    def _slice(self) -> tuple[int, int]:
         """Where the image begins and ends in the file."""
         total = len(self._map)
-        (magic,) = struct.unpack_from(">I", self._map)
-        if magic not in {_FAT, _FAT_64}:
-            return 0, total
-        (count,) = struct.unpack_from(">I", self._map, 4)
-        entry = struct.Struct(">iiIII" if magic == _FAT else ">iiQQII")
-        for number in range(min(count, MAX_SLICES)):
-            cpu, _, start, size, *_ = entry.unpack_from(self._map, 8 + number * entry.size)
-            if cpu == _ARM64:
+        for machine, start, size in _slices(self._map):
+            if machine == self._machine:
                 if start + size > total:
-                    raise MachOError("its slice for arm64 ends outside the file")
+                    raise MachOError(f"its slice for {machine} ends outside the file")
                 return start, start + size
-        raise MachOError("it has no slice for arm64")
+        (magic,) = struct.unpack_from(">I", self._map)
+        if magic in {_FAT, _FAT_64}:
+            raise MachOError(f"it has no slice for {self._machine}")
+        return 0, total
 
     def _read_commands(self) -> Image:
         if self._end - self._start < 32:
@@ -237,8 +240,8 @@ class MachO:
         magic, cpu, _, _, count, size, _, _ = struct.unpack_from("<8I", self._map, self._start)
         if magic != _MAGIC_64:
             raise MachOError("it is no Mach-O file of 64 bits")
-        if cpu != _ARM64:
-            raise MachOError("it is not for arm64")
+        if MACHINES.get(cpu) != self._machine:
+            raise MachOError(f"it is not for {self._machine}")
         at = self._start + 32
         end = at + size
         if size > MAX_COMMANDS or end > self._end:
@@ -301,6 +304,34 @@ class MachO:
         if not 12 <= offset < length:
             raise MachOError("a name of a library stands outside its load command")
         return self._text(at + offset, at + length)
+
+
+def machines(path: Path) -> tuple[Machine, ...]:
+    """What a file has images for, in its order; none where it is no Mach-O file, or for others only.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(8 + MAX_SLICES * struct.calcsize(">iiQQII"))
+    try:
+        if found := [machine for machine, *_ in _slices(head) if machine]:
+            return tuple(dict.fromkeys(found))
+        magic, cpu = struct.unpack_from("<2I", head)
+    except struct.error:
+        return ()
+    return (MACHINES[cpu],) if magic == _MAGIC_64 and cpu in MACHINES else ()
+
+
+def _slices(data: bytes | mmap.mmap) -> list[tuple[Machine | None, int, int]]:
+    """Machine, begin and size of each image of a fat file; none for another file."""
+    (magic,) = struct.unpack_from(">I", data)
+    if magic not in {_FAT, _FAT_64}:
+        return []
+    (count,) = struct.unpack_from(">I", data, 4)
+    entry = struct.Struct(">iiIII" if magic == _FAT else ">iiQQII")
+    entries = [entry.unpack_from(data, 8 + number * entry.size) for number in range(min(count, MAX_SLICES))]
+    return [(MACHINES.get(cpu), start, size) for cpu, _, start, size, *_ in entries]
 
 
 def _version(packed: int) -> str:

@@ -1,4 +1,4 @@
-"""Reads members of a published wheel by HTTP ranges, with a bound on everything the other side says.
+"""Reads members of a wheel, published (by HTTP ranges) or on disk, with a bound on everything it says.
 
 The standard library's `zipfile` reads the archive, over a file that fetches what is asked of it: the
 archive's end, its directory, then of each wanted member exactly its bytes, streamed to disk.  (The
@@ -27,7 +27,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, cast
 
-from metalmatrix.wheels.ranged import CHUNK, NoRangesError, RangedFile, WheelError, ask, body
+from metalmatrix.wheels.ranged import CHUNK, MAX_READ, NoRangesError, RangedFile, WheelError, ask, body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,82 +70,24 @@ class Recorded:
     size: int
 
 
-class Wheel:
-    """A wheel on a server, open for reading while the ``with`` block runs.
+class Archive:
+    """An archive that is open for reading, wherever it is.
 
     Args:
-        address: Where it is.
-        size: Its length in bytes, as the index says.
-        sha256: Its digest, as the index says; checked where the wheel is downloaded whole.
-        session: The HTTP client.
-        timeout: Seconds the server may be silent.
-        directory: Where a download is kept while it is read; the system's own choice where None.
+        file: Its bytes.
+        remote: The same, where they are fetched from a server: a member then takes one request.
 
     Raises:
-        WheelError: It is not what it is said to be.
-        IndexUnreachableError: It could not be had.
+        WheelError: It is no archive, or a damaged one.
     """
 
-    def __init__(
-        self,
-        address: str,
-        size: int,
-        sha256: str,
-        session: Session,
-        *,
-        timeout: float = TIMEOUT,
-        directory: Path | None = None,
-    ) -> None:
-        if not 0 < size <= MAX_WHEEL:
-            raise WheelError(f"the index says that a wheel has {size:,} bytes")
-        self._remote = RangedFile(address, size, session, timeout)
-        self._local: IO[bytes] | None = None
-        self._downloaded = 0
-        try:
-            try:
-                self._zip = _archive(cast("IO[bytes]", self._remote))
-            except NoRangesError:
-                self._local = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - `close` closes it
-                self._download(address, size, sha256, session, timeout)
-                self._zip = _archive(self._local)
-            self._members = _members(self._zip)
-        except BaseException:
-            self.close()
-            raise
+    def __init__(self, file: IO[bytes], remote: RangedFile | None = None) -> None:
+        self._fetched = remote
+        with _named():
+            self._zip = zipfile.ZipFile(file)
+        self._members = _members(self._zip)
         starts = sorted({info.header_offset for info in self._members.values()} | {self._zip.start_dir})
         self._ends = dict(pairwise(starts))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection; a download is deleted."""
-        if self._local is not None:
-            self._local.close()
-        self._remote.close()
-
-    def _download(self, address: str, size: int, sha256: str, session: Session, timeout: float) -> None:
-        """Fetch the whole wheel into the temporary file."""
-        file, digest = cast("IO[bytes]", self._local), hashlib.sha256()
-        for part in body(ask(session, address, timeout), size + 1):
-            digest.update(part)
-            self._downloaded += len(part)
-            file.write(part)
-        if self._downloaded != size or digest.hexdigest() != sha256:
-            raise WheelError(
-                f"the server sent another file than the index lists ({self._downloaded:,} bytes, sha256 "
-                f"{digest.hexdigest()}, where {size:,} bytes and {sha256} are listed)"
-            )
-
-    @property
-    def bytes_read(self) -> int:
-        """Bytes that were fetched of the wheel so far."""
-        return self._remote.received + self._downloaded
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -231,8 +173,8 @@ class Wheel:
         end = self._ends[info.header_offset]
         if info.compress_size > end - info.header_offset:
             raise WheelError(f"{name[:200]} overlaps its neighbour in the archive")
-        if self._local is None:
-            self._remote.window(info.header_offset, end)
+        if self._fetched is not None:
+            self._fetched.window(info.header_offset, end)
         digest, written = hashlib.sha256(), 0
         with _named(), self._zip.open(info) as source:
             while part := source.read(CHUNK):
@@ -244,16 +186,122 @@ class Wheel:
         return digest.hexdigest()
 
 
+class WheelFile(Archive):
+    """A wheel on disk, open for reading while the ``with`` block runs.
+
+    Raises:
+        WheelError: It is no wheel, or a damaged one.
+        OSError: It cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = _BoundedFile(path)
+        try:
+            super().__init__(cast("IO[bytes]", self._file))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+class _BoundedFile(io.FileIO):
+    """A file of which no more is read at once than `MAX_READ`, whatever the archive says of itself."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """*size* bytes, fewer only at the end."""
+        found = super().read(MAX_READ + 1 if size is None or size < 0 else min(size, MAX_READ + 1)) or b""
+        if len(found) > MAX_READ:
+            raise WheelError(f"the archive's directory is larger than {MAX_READ >> 20} MiB")
+        return found
+
+
+class Wheel(Archive):
+    """A wheel on a server, open for reading while the ``with`` block runs.
+
+    Args:
+        address: Where it is.
+        size: Its length in bytes, as the index says.
+        sha256: Its digest, as the index says; checked where the wheel is downloaded whole.
+        session: The HTTP client.
+        timeout: Seconds the server may be silent.
+        directory: Where a download is kept while it is read; the system's own choice where None.
+
+    Raises:
+        WheelError: It is not what it is said to be.
+        IndexUnreachableError: It could not be had.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        size: int,
+        sha256: str,
+        session: Session,
+        *,
+        timeout: float = TIMEOUT,
+        directory: Path | None = None,
+    ) -> None:
+        if not 0 < size <= MAX_WHEEL:
+            raise WheelError(f"the index says that a wheel has {size:,} bytes")
+        self._remote = RangedFile(address, size, session, timeout)
+        self._local: IO[bytes] | None = None
+        self._downloaded = 0
+        try:
+            try:
+                super().__init__(cast("IO[bytes]", self._remote), self._remote)
+            except NoRangesError:
+                self._local = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - `close` closes it
+                self._download(address, size, sha256, session, timeout)
+                super().__init__(self._local)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; a download is deleted."""
+        if self._local is not None:
+            self._local.close()
+        self._remote.close()
+
+    def _download(self, address: str, size: int, sha256: str, session: Session, timeout: float) -> None:
+        """Fetch the whole wheel into the temporary file."""
+        file, digest = cast("IO[bytes]", self._local), hashlib.sha256()
+        for part in body(ask(session, address, timeout), size + 1):
+            digest.update(part)
+            self._downloaded += len(part)
+            file.write(part)
+        if self._downloaded != size or digest.hexdigest() != sha256:
+            raise WheelError(
+                f"the server sent another file than the index lists ({self._downloaded:,} bytes, sha256 "
+                f"{digest.hexdigest()}, where {size:,} bytes and {sha256} are listed)"
+            )
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that were fetched of the wheel so far."""
+        return self._remote.received + self._downloaded
+
+
 def installed(path: str) -> str:
     """Where in site-packages a member comes to lie: ``x.data/purelib/y`` is installed as ``y`` (PEP 427)."""
     parts = path.split("/", 2)
     moved = len(parts) == 3 and parts[0].endswith(".data") and parts[1] in {"purelib", "platlib"}
     return parts[2] if moved else path
-
-
-def _archive(file: IO[bytes]) -> zipfile.ZipFile:
-    with _named():
-        return zipfile.ZipFile(file)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -4,6 +4,7 @@ import os
 import struct
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ from hypothesis import strategies as st
 from metalmatrix.errors import ToolMissingError
 from metalmatrix.wheels import child
 from metalmatrix.wheels.binds import Bind, demangle, read_binds
-from metalmatrix.wheels.macho import Dependency, Export, Image, MachO, MachOError
-from tests.tiny_macho import ARM64, Tiny, fat, uleb
+from metalmatrix.wheels.macho import Dependency, Export, Image, MachO, MachOError, machines
+from tests.tiny_macho import ARM64, X86_64, Tiny, fat, uleb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -301,3 +302,25 @@ def test_a_child_that_fails(
 def test_demangle(symbol: str, readable: str) -> None:
     """C++ names become readable, with the brackets of today's compilers; C names and nonsense do not."""
     assert demangle(symbol) == readable
+
+
+def test_the_image_of_a_machine(file: Callable[[bytes], Path]) -> None:
+    """Of a fat file the image of the machine that is asked for is read, and which there are is told."""
+    intel = replace(TINY, install_name="@rpath/intel.dylib", minimum=(10, 15, 0), cpu=X86_64).build()
+    both = file(fat((X86_64, intel), (7, b"another"), (ARM64, GOOD)))
+    assert machines(both) == ("x86_64", "arm64")
+    with MachO(both) as arm, MachO(both, "x86_64") as x86:
+        assert (arm.image.install_name, arm.image.minimum_macos) == ("@rpath/libx.dylib", "12.3.1")
+        assert (x86.image.install_name, x86.image.minimum_macos) == ("@rpath/intel.dylib", "10.15")
+        assert x86.find("_own") == arm.find("_own") == Export(0, "_own")
+    assert machines(file(intel)) == ("x86_64",)
+    with pytest.raises(MachOError, match="not for arm64"):
+        MachO(file(intel))
+    with pytest.raises(MachOError, match="no slice for x86_64"):
+        MachO(file(fat((ARM64, GOOD))), "x86_64")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7fELF" + bytes(60), GOOD[:6], fat((7, b"x")), fat((7, b"x"))[:20]])
+def test_no_image_at_all(data: bytes, file: Callable[[bytes], Path]) -> None:
+    """What is no library of a Mac has images for no machine."""
+    assert machines(file(data)) == ()

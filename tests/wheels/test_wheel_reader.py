@@ -19,7 +19,7 @@ from requests import Session
 from metalmatrix.errors import IndexUnreachableError, MetalmatrixError
 from metalmatrix.wheels import ranged, wheel_reader
 from metalmatrix.wheels.ranged import WheelError
-from metalmatrix.wheels.wheel_reader import Wheel, installed
+from metalmatrix.wheels.wheel_reader import Wheel, WheelFile, installed
 from tests.file_server import PASSWORD, FileServer, Mode
 
 if TYPE_CHECKING:
@@ -229,10 +229,27 @@ BOMB = wheel({NAME: bytes(30_000_000)})
         (ALONE.replace(b"dist-info/RECORD", b"dist-info/recorp"), "0 files named RECORD"),
     ],
 )
-def test_hostile_archives(data: bytes, words: str, session: Session) -> None:
-    """Truncated, corrupted and lying archives and zip bombs are errors with a name."""
+def test_hostile_archives(data: bytes, words: str, session: Session, tmp_path: Path) -> None:
+    """Truncated, corrupted and lying archives and zip bombs are errors with a name, here or on a server."""
     with pytest.raises(WheelError, match=words):
         library_of(data, session)
+    path = tmp_path / "x.whl"
+    path.write_bytes(data)
+    with pytest.raises(WheelError, match=words), WheelFile(path) as found:
+        found.extract(NAME, io.BytesIO())
+
+
+def test_a_wheel_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wheel on disk is read like one on a server, and no directory of any size is taken into memory."""
+    path, target = tmp_path / "x.whl", io.BytesIO()
+    path.write_bytes(GOOD)
+    with WheelFile(path) as found:
+        found.extract(NAME, target)
+        assert (found.names[1], found.metadata("METADATA")) == (NAME, "Name: x\n")
+    assert target.getvalue() == LIBRARY
+    monkeypatch.setattr(wheel_reader, "MAX_READ", 200)
+    with pytest.raises(WheelError, match="directory is larger"):
+        WheelFile(path)
 
 
 def test_a_member_that_says_less_than_it_has(session: Session) -> None:
