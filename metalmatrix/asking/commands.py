@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metalmatrix.asking import asked, explanation
+from metalmatrix.asking import asked, explanation, wheel, wheel_file, wheel_told
 from metalmatrix.asking.words import Query, find
 from metalmatrix.cells import history
 from metalmatrix.cells.matrix_file import load
+from metalmatrix.errors import UsageError
 from metalmatrix.output import print_json, tell
 from metalmatrix.running.run import default_results
 from metalmatrix.table.show import current_score
 from metalmatrix.table.terminal import print_lines
+from metalmatrix.text import plain
 from metalmatrix.verdicts.explain import Explainer
+from metalmatrix.wheels.ranged import WheelError
 from metalmatrix.wheels.wheel_facts import load_facts
 
 if TYPE_CHECKING:
@@ -35,11 +39,14 @@ def meant(words: Sequence[str]) -> tuple[Query, Collection[Cell], Explainer]:
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Say all that is known of cells.
+    """Say all that is known of cells, or of wheels.
 
     Raises:
+        UsageError: A wheel's name or file is none, or what is typed is neither.
         IndexUnreachableError: It was needed for one of them.
     """
+    if any(map(wheel.is_wheel, options.cells)):
+        return _explain_wheels(options.cells, as_json=options.json)
     query, universe, explainer = meant(options.cells)
     reports = explainer.reports(query.cells, tell)
 
@@ -55,4 +62,26 @@ def explain(options: argparse.Namespace) -> int:
     else:
         print_lines(asked.answer(query, reports, items, load_facts(), current_score().line))
     explainer.reached()
+    return 0
+
+
+def _explain_wheels(words: Sequence[str], *, as_json: bool) -> int:
+    """Say what wheels are: those that are here are read, of the others the name is."""
+    if other := next((word for word in words if not wheel.is_wheel(word)), None):
+        raise UsageError(f"{plain(other, 60)!r} is no wheel", "wheels are explained without other words")
+    items = []
+    for word in words:
+        named, content = wheel.parse(word), None
+        if Path(word).exists():
+            try:
+                content = wheel_file.read(Path(word), load_facts().by_sha256, tell)
+            except WheelError as error:
+                raise UsageError(f"{named.file} is not read: {error.what}") from error
+        elif word != named.file:
+            tell(f"{named.file} is not here: it is explained by its name")
+        items.append(wheel.explained(named, load_facts(), content))
+    if as_json:
+        print_json([item.to_json() for item in items])
+    else:
+        print_lines(wheel_told.lines(items))
     return 0
