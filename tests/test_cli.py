@@ -15,7 +15,7 @@ from metalmatrix.verdicts.explain import Explainer
 from tests.universe import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from metalmatrix.cells.cell import Cell
@@ -48,6 +48,22 @@ def test_a_typo_is_told_with_what_to_type(
     assert (code, out) == (2, "")
     assert what in err
     assert hint in err.partition("hint: ")[2]
+
+
+def test_a_cell_for_an_intel_mac(
+    capsys: pytest.CaptureFixture[str], golden: Callable[[str, str], None]
+) -> None:
+    """The whole answer, from what ships: its own floor and build, a report of its own, cells of its own."""
+    code, out, _ = run(capsys, "explain", "3.8", "2.7.0", "0.7.0", "intel")
+    assert code == 0
+    golden("explain-intel.txt", out)
+    code, out, _ = run(capsys, "explain", "py3.8-tf2.5.0-metal0.1.0-x86_64", "--json")
+    (found,) = json.loads(out)
+    assert found["target"] == "x86_64"
+    assert [near["source"] for near in found["neighbours"]] == [
+        "https://github.com/tensorflow/tensorflow/issues/50541"
+    ]
+    assert all(near["cell"].endswith("-x86_64") for near in found["nearest"])
 
 
 def test_an_interpreter_that_is_not_there_is_a_missing_tool(

@@ -17,6 +17,7 @@ from metalmatrix.asking.explanation import TextLine, label, line
 from metalmatrix.asking.loose import COMMAND
 from metalmatrix.asking.nearest import GOOD
 from metalmatrix.cells.cell import NO_PLUGIN
+from metalmatrix.published.targets import ARM64
 from metalmatrix.spans import runs
 from metalmatrix.table.layout import python_span, short
 from metalmatrix.text import plain
@@ -57,7 +58,9 @@ class _Row:
     @property
     def columns(self) -> tuple[str, ...]:
         pythons = python_span(report.cell.python for report in self.reports)
-        return label(self.first.verdict), pythons, self.first.cell.framework, self.plugins
+        cell = self.first.cell
+        framework = cell.framework if cell.target == ARM64 else f"{cell.framework} {cell.target}"
+        return label(self.first.verdict), pythons, framework, self.plugins
 
 
 def to_explain(reports: Sequence[CellReport], few: int) -> Sequence[CellReport]:
@@ -136,7 +139,7 @@ def _rows(reports: Iterable[CellReport]) -> list[_Row]:
     names = list(dict.fromkeys(_plugin(report.cell) for report in sorted(ordered, key=_by_plugin)))
     alike: dict[tuple[str, ...], dict[int, list[CellReport]]] = {}
     for report in ordered:
-        key = (report.cell.framework, label(report.verdict), _reason(report))
+        key = (report.cell.framework, report.cell.target, label(report.verdict), _reason(report))
         alike.setdefault(key, {}).setdefault(names.index(_plugin(report.cell)), []).append(report)
     rows = []
     for by_plugin in alike.values():

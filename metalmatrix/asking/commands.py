@@ -11,6 +11,7 @@ from metalmatrix.cells import history
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.errors import UsageError
 from metalmatrix.output import print_json, tell
+from metalmatrix.published.targets import ARM64, TARGETS
 from metalmatrix.running.run import default_results
 from metalmatrix.table.show import current_score
 from metalmatrix.table.terminal import print_lines
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 def meant(words: Sequence[str]) -> tuple[Query, Collection[Cell], Explainer]:
     """The cells that *words* mean, all there are, and what explains them as of the matrix's day.
 
-    No words at all mean every cell, for a command that takes none.
+    No words at all mean every cell of Apple silicon, for a command that takes none.
     """
     matrix = load()
-    universe = {cell.id: cell for cell in (*history.cells(), *matrix.cells)}.values()
-    query = find(words, universe) if words else Query(tuple(universe))
+    published = (cell for target in TARGETS for cell in history.cells(target))
+    universe = {cell.id: cell for cell in (*published, *matrix.cells)}.values()
+    every = (cell for cell in universe if cell.target == ARM64)
+    query = find(words, universe) if words else Query(tuple(every))
     return query, universe, Explainer(matrix.as_of, default_results(), matrix.expectation)
 
 

@@ -14,7 +14,8 @@ from metalmatrix.asking import install
 from metalmatrix.asking.nearest import GOOD, nearest
 from metalmatrix.cells.cell import NO_PLUGIN
 from metalmatrix.published.compiled import BY_WHOM
-from metalmatrix.published.releases import distribution_of
+from metalmatrix.published.releases import FRAMEWORKS, distribution_of, has_binaries, published
+from metalmatrix.published.targets import ARM64, X86_64
 from metalmatrix.reported.neighbours import summary
 from metalmatrix.resolving.floor import KNOWN
 from metalmatrix.table.layout import short
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from metalmatrix.asking.nearest import Near, ReportsOf
     from metalmatrix.cells.cell import Cell
+    from metalmatrix.published.targets import Target
     from metalmatrix.resolving.lock import Lock
     from metalmatrix.verdicts.evidence import Evidence
     from metalmatrix.verdicts.report import CellReport
@@ -134,6 +136,8 @@ def lines(item: Explained, facts: Facts) -> Iterator[TextLine]:
     verdict = report.verdict
     yield TextLine(((report.cell.id, "title"), ("  ", ""), (label(verdict), verdict.word)))
     yield line(_sentence(report))
+    if report.cell.target == X86_64:
+        yield line(_intel(report.cell))
     yield from _seen(report, facts)
     if report.macos:
         yield line()
@@ -192,6 +196,17 @@ def _sentence(report: CellReport) -> str:
     return f"It is not known whether it works: {plain(verdict.message, _MESSAGE)}."
 
 
+def _intel(cell: Cell) -> str:
+    """What is to be known of a cell for Intel Macs, and of the build that is not its framework."""
+    told = "This is for Intel Macs, on which nothing has been run here"
+    told += "; their AMD GPUs are what the plugin is for." if cell.plugin != NO_PLUGIN else "."
+    other = next(name for name in FRAMEWORKS if name != cell.distribution)
+    release = published(other).get(cell.framework)
+    if release and has_binaries(release, cell.target):
+        told += f" It is about {cell.distribution}; Apple's own build, {other}, is another, and was not read."
+    return told
+
+
 def _seen(report: CellReport, facts: Facts) -> Iterator[TextLine]:
     """What whoever installs the cell would see."""
     verdict = report.verdict
@@ -215,13 +230,19 @@ def _seen(report: CellReport, facts: Facts) -> Iterator[TextLine]:
 
 def _linked(cell: Cell, facts: Facts) -> Linked:
     return link_release(
-        facts, cell.python, cell.framework, cell.plugin, plugin_distribution=cell.plugin_distribution
+        facts,
+        cell.python,
+        cell.framework,
+        cell.plugin,
+        plugin_distribution=cell.plugin_distribution,
+        target=cell.target,
     )
 
 
 def _expected(cell: Cell, linked: Linked, facts: Facts) -> str:
     """Where what is missing was expected, and since when it is gone."""
-    framework = facts.wheel(distribution_of(cell.framework), cell.framework, cell.python)
+    name = distribution_of(cell.framework, cell.target)
+    framework = facts.wheel(name, cell.framework, cell.python, cell.target)
     since = gone_since(facts, linked, framework) if framework else ""
     history = (
         f"TensorFlow has no longer had it since {since}"
@@ -247,7 +268,7 @@ def _known(report: CellReport) -> Iterator[TextLine]:
         yield line("Nothing is known of it yet.", indent=2)
     for item, sets in list(groups.items())[:_MOST_EVIDENCE]:
         again = item.message == report.verdict.message  # it has been told in full above
-        yield line(evidence_sentence(item, brief=again), indent=2)
+        yield line(evidence_sentence(item, brief=again, target=report.cell.target), indent=2)
         both = " and ".join(sorted(filter(None, sets)))
         about = f"{both} set{'s' if ' ' in both else ''}" if both else ""
         where = ", ".join(filter(None, [item.kind, about, item.date, item.source]))
@@ -258,13 +279,13 @@ def _known(report: CellReport) -> Iterator[TextLine]:
         yield line(f"{len(groups) - _MOST_EVIDENCE} more: --json has them all", "dim", indent=2)
 
 
-def evidence_sentence(item: Evidence, *, brief: bool = False) -> str:
+def evidence_sentence(item: Evidence, *, brief: bool = False, target: Target = ARM64) -> str:
     """One piece of evidence in a sentence; *brief* cuts what it says to the first statement."""
     told = plain(item.told, _MESSAGE)
     if brief:
         told = short(told.partition(" (")[0])
     by = "The loader refuses" if item.stage == "link" else "TensorFlow does not take"
-    installs = "It installs: a set of published wheels for macOS arm64 satisfies it."
+    installs = f"It installs: a set of published wheels for macOS {target} satisfies it."
     sentences = {
         ("resolved", "ok"): f"As far as is known here: {told}." if told.endswith(BY_WHOM) else installs,
         ("resolved", "fails"): f"It cannot be installed: {told}",

@@ -21,6 +21,7 @@ from metalmatrix.asking.slips import closest
 from metalmatrix.cells.cell import EXAMPLE, NO_PLUGIN
 from metalmatrix.published import releases
 from metalmatrix.published.releases import FRAMEWORKS
+from metalmatrix.published.targets import ARM64, X86_64, Target
 from metalmatrix.text import plain
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ COMMAND = "nox -s explain --"
 """How a command begins that an error tells to type."""
 
 EXAMPLES = f"write an id like {EXAMPLE}, or loose words; type: {COMMAND} 3.11 2.15.1 1.1.0"
+
+_MACS: dict[Target, str] = {ARM64: "Apple silicon", X86_64: "Intel Macs"}
 
 _NONE = ("none", "nometal", "no-metal", "noplugin", "no-plugin")
 
@@ -107,13 +110,17 @@ class Loose:
         words: As read.
         axes: All there are.
         named: Whether each word has to name its axis, as the parts of an id do.
+        target: The kind of Macs that is asked about.
 
     Attributes:
         problems: What is wrong with words that choose nothing, or may choose from several axes.
     """
 
-    def __init__(self, words: Sequence[Word], axes: tuple[Axis, ...], *, named: bool = False) -> None:
+    def __init__(
+        self, words: Sequence[Word], axes: tuple[Axis, ...], *, named: bool = False, target: Target = ARM64
+    ) -> None:
         self._axes = axes
+        self._target = target
         self._named = named
         self._words: dict[int, Word] = {}
         before = None
@@ -144,7 +151,7 @@ class Loose:
             # Without `==`, TensorFlow is the product and not the distribution.
             if choice.word.label in FRAMEWORKS
             and (choice.word.requirement or choice.word.label != FRAMEWORKS[0])
-            for note in _name_notes(choice.word.label, choice.versions)
+            for note in _name_notes(choice.word.label, choice.versions, self._target)
         ]
 
     def _is_label_of(self, label: Word, word: Word) -> bool:
@@ -235,11 +242,12 @@ class Loose:
         shown = repr(plain(number, 60))
         what = f"{shown} is no known version of {_listed([axis.name for axis in axes], 'or')}"
         framework = next((axis for axis in axes if axis.kind == "framework"), None)
+        known = {version for name in FRAMEWORKS for version in releases.published(name)}
         if framework and is_series(number) and (early := framework.series(number)):
             what = f"TensorFlow {number} has only pre-releases so far, and they are to be named"
             return Problem(place, what, f"known is {early[-1]}", self._instead(place, framework, early[-1]))
-        if framework and any(number in releases.published(name) for name in FRAMEWORKS):
-            what = f"TensorFlow {number} was published without a wheel for Apple silicon"
+        if framework and any(f"{version}.".startswith(f"{number}.") for version in known):
+            what = f"TensorFlow {number} was published without a wheel for {_MACS[self._target]}"
             axes = [framework]
         elif later := _later(number, axes):
             why = f"known is what was published by {releases.read_on()}: `nox -s update` shows what is newer"
@@ -299,17 +307,20 @@ def _listed(names: Sequence[str], word: str) -> str:
     return f" {word} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def _name_notes(name: str, versions: Iterable[str]) -> Iterable[str]:
+def _name_notes(name: str, versions: Iterable[str], target: Target) -> Iterable[str]:
     """A sentence for each version whose binaries another distribution holds than *name*."""
     for version in versions:
-        real = releases.distribution_of(version)
+        real = releases.distribution_of(version, target)
         if real == name:
             continue
         release = releases.published(name).get(version)
         if release is None:
             what = f"{name} {version} was never published"
-        elif release.wheels:
-            what = f"{name} {version} is an empty wheel on Apple silicon"
+        elif releases.has_binaries(release, target):
+            yield f"{name} {version} is another build, by Apple: {real} {version} is what is explained here"
+            continue
+        elif release.wheels_for(target):
+            what = f"{name} {version} is an empty wheel on {_MACS[target]}"
         else:
-            what = f"{name} {version} has no wheel for Apple silicon"
+            what = f"{name} {version} has no wheel for {_MACS[target]}"
         yield f"{what}: {real} {version} holds the binaries, and is what is explained here"

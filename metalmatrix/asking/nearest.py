@@ -121,7 +121,9 @@ def _batches(cell: Cell, universe: Iterable[Cell]) -> Iterator[list[Cell]]:
     others = [
         other
         for other in universe
-        if _values(other) != _values(cell) and (cell.plugin != NO_PLUGIN or other.plugin == NO_PLUGIN)
+        if other.target == cell.target  # nobody changes the Mac
+        and _values(other) != _values(cell)
+        and (cell.plugin != NO_PLUGIN or other.plugin == NO_PLUGIN)
     ]
     others.sort(key=lambda other: other.sort_key, reverse=True)
     keyed = sorted(((far(other), at) for at, other in enumerate(others)))

@@ -20,6 +20,8 @@ from metalmatrix.asking.loose import COMMAND
 from metalmatrix.errors import UsageError
 from metalmatrix.published import releases
 from metalmatrix.published.releases import FRAMEWORKS, PLUGIN, PLUGINS
+from metalmatrix.published.targets import ARM64, TARGETS, is_for
+from metalmatrix.published.targets import named as target_name
 from metalmatrix.text import plain
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from metalmatrix.asking.wheel_file import Content
     from metalmatrix.asking.wheel_tags import Taken
     from metalmatrix.published.releases import Release
+    from metalmatrix.published.targets import Target
     from metalmatrix.wheels.wheel_facts import Facts, WheelFacts
 
 LONGEST = 240
@@ -55,12 +58,9 @@ class Named:
         return wheel_tags.taken(self.tags)
 
     @property
-    def for_arm64(self) -> bool:
-        """Whether it says that it is for macOS on arm64."""
-        return any(
-            tag.platform.startswith("macosx_") and tag.platform.endswith(("arm64", "universal2"))
-            for tag in self.tags
-        )
+    def target(self) -> Target | None:
+        """The kind of Macs whose wheels it is kept with; None where it is for none."""
+        return next((t for t in TARGETS if any(is_for(tag.platform, t) for tag in self.tags)), None)
 
 
 def is_wheel(word: str) -> bool:
@@ -117,7 +117,7 @@ class Explained:
     @property
     def listed(self) -> releases.Wheel | None:
         """The published wheel of that name."""
-        found = self.release.wheels if self.release else ()
+        found = self.release.wheels + self.release.intel if self.release else ()
         return next((wheel for wheel in found if wheel.file == self.named.file), None)
 
     @property
@@ -156,7 +156,8 @@ class Explained:
                 for machine, macos in library.macos:
                     found[machine] = max(filter(None, (found.get(machine), macos)), key=Version, default="")
             return found
-        return {"arm64": self.facts.macos_by_binary} if self.facts and self.facts.macos_by_binary else {}
+        macos = self.facts.macos_by_binary if self.facts else ""
+        return {self.facts.target: macos} if self.facts and macos else {}
 
     @property
     def holds(self) -> str:
@@ -168,9 +169,11 @@ class Explained:
                 **dict.fromkeys(PLUGINS, "a plugin, which TensorFlow loads when it is imported"),
             }.get(name, "compiled libraries")
             return f"{what}: {few(libraries)}"
+        if self.listed and name in FRAMEWORKS and self.listed.size >= releases.BINARIES_FROM:
+            return "TensorFlow's own binaries, which have not been read"
         empty = self.listed and self.listed.size < releases.BINARIES_FROM
         if name in FRAMEWORKS and (empty or libraries == []):
-            real = releases.distribution_of(version)
+            real = releases.distribution_of(version, self.named.target or ARM64)
             instead = f"{real} {version} holds the binaries" if real != name else "no other name has them"
             return f"an empty wheel: there is no TensorFlow in it, and {instead}"
         return "nothing that is compiled for a Mac" if libraries == [] else ""
@@ -197,17 +200,20 @@ class Explained:
             same = self.content and self.content.sha256 == self.listed.sha256
             this = "this very file" if same else "a file of this name"
             return f"{told}, with {this}: {self.listed.size:,} bytes, sha256 {self.listed.sha256}."
-        if not self.named.for_arm64:
-            return f"{told}; of its files only those for macOS on arm64 are kept here."
-        have = few([wheel.file for wheel in self.release.wheels])
-        return f"{told}, without a file of this name; for macOS on arm64 there is {have or 'none'}."
+        if self.named.target is None:
+            return f"{told}; of its files only those for Macs are kept here."
+        have = few([wheel.file for wheel in self.release.wheels_for(self.named.target)]) or "none"
+        where = f"macOS on {target_name(self.named.target)}"
+        return f"{told}, without a file of this name; for {where} there is {have}."
 
     @property
     def command(self) -> str:
         """What to type to see what it works with; empty where it is neither framework nor plugin."""
-        pythons = next((one.pythons for one in self.named.taken if one.machine == "arm64"), ())
-        words = [f"3.{pythons[0]}"] if len(pythons) == 1 else []
-        if self.release is None or not releases.installs(self.release):
+        target = self.named.target or ARM64
+        pythons = next((one.pythons for one in self.named.taken if one.machine == target), ())
+        words: list[str] = [] if target == ARM64 else [target]
+        words += [f"3.{pythons[0]}"] if len(pythons) == 1 else []
+        if self.release is None or not releases.has_binaries(self.release, target):
             return ""
         if self.named.distribution in FRAMEWORKS:
             words.append(f"tf{self.named.version}")

@@ -20,7 +20,7 @@ from metalmatrix.wheels.wheel_reader import MAX_WHEEL, WheelFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from metalmatrix.wheels.macho import Machine
+    from metalmatrix.published.targets import Target
 
 MAX_LIBRARIES = 400
 """Libraries that are looked at: SciPy, which has the most of what TensorFlow needs, has about 120."""
@@ -41,7 +41,7 @@ class OnDisk:
     """
 
     path: str
-    macos: tuple[tuple[Machine, str], ...]
+    macos: tuple[tuple[Target, str], ...]
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,6 @@ def _libraries(
     return tuple(found), tuple(unread)
 
 
-def _built_for(path: Path, machine: Machine) -> str:
+def _built_for(path: Path, machine: Target) -> str:
     with MachO(path, machine) as file:
         return file.image.minimum_macos

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from packaging.tags import compatible_tags, cpython_tags, mac_platforms
 
+from metalmatrix.published.targets import ARM64, TARGETS
 from metalmatrix.spans import runs
-from metalmatrix.wheels.macho import MACHINES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from packaging.tags import Tag
 
-    from metalmatrix.wheels.macho import Machine
+    from metalmatrix.published.targets import Target
 
 ANY = "any"
 
@@ -49,7 +49,7 @@ class Taken:
         macos: The lowest macOS, ``12.0``; empty where any does.
     """
 
-    machine: Machine
+    machine: Target
     pythons: tuple[int, ...]
     free_threaded: tuple[int, ...]
     macos: str
@@ -66,11 +66,11 @@ class Taken:
 
 def taken(tags: Collection[Tag]) -> tuple[Taken, ...]:
     """Who is given a wheel of these tags, for each kind of Python on a Mac; none where nobody is."""
-    found = (_taken(machine, tags) for machine in MACHINES.values())
+    found = (_taken(machine, tags) for machine in TARGETS)
     return tuple(one for one in found if one)
 
 
-def _taken(machine: Machine, tags: Collection[Tag]) -> Taken | None:
+def _taken(machine: Target, tags: Collection[Tag]) -> Taken | None:
     platforms = {tag.platform for tag in tags}
     if not platforms - {ANY}:
         systems: Iterable[tuple[int, int]] = _SYSTEMS[-1:]
@@ -87,8 +87,8 @@ def _taken(machine: Machine, tags: Collection[Tag]) -> Taken | None:
 
 
 @cache
-def _platforms(system: tuple[int, int], machine: Machine) -> frozenset[str]:
-    if machine == "arm64" and system < (11, 0):
+def _platforms(system: tuple[int, int], machine: Target) -> frozenset[str]:
+    if machine == ARM64 and system < (11, 0):
         return frozenset()
     return frozenset(mac_platforms(system, machine))
 

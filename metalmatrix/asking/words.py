@@ -18,18 +18,22 @@ from metalmatrix.asking.axes import axes_of
 from metalmatrix.asking.loose import COMMAND, EXAMPLES, Loose, Problem, read
 from metalmatrix.cells.cell import Cell
 from metalmatrix.errors import UsageError
+from metalmatrix.published.targets import ARM64, TARGETS, X86_64
 from metalmatrix.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from metalmatrix.asking.axes import Axis
+    from metalmatrix.published.targets import Target
 
 LONGEST, MOST = 100, 1000
 """Characters of a word, and words of a command: no id is longer, and nobody types more."""
 
 _TOLD = 3
 """Problems that are told; of more, how many there are."""
+
+_INTEL = (X86_64, "x86-64", "intel", "amd")
+"""Words for a Mac that is no Apple silicon one."""
 
 _ID_LIKE = re.compile(r"py[^-]*-tf[^-]*(?:-.*)?")
 
@@ -46,21 +50,26 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
     """The cells that *typed* means among *universe*.
 
     Ids and patterns stand for themselves, in any number; all other words together are one loose query.  An
-    axis that is not named means all of it.
+    axis that is not named means all of it; the kind of Mac is Apple silicon, unless a word says ``x86_64``.
 
     Raises:
         UsageError: A word means nothing of the universe, or more than one thing.
     """
     words = [word for argument in typed for part in argument.split() if (word := part.strip(",;"))]
     _refuse_too_much(words)
-    by_id = {cell.id: cell for cell in universe}
-    cells = by_id.values()
-    axes = axes_of(cells)
+    universe = tuple(universe)
+    by_target = {target: {cell.id: cell for cell in universe if cell.target == target} for target in TARGETS}
+    target = X86_64 if any(word.lower() in _INTEL for word in words) else ARM64
+    cells = by_target[target].values()
     found: dict[str, Cell] = {}
     problems: list[Problem] = []
     loose: list[int] = []
     for place, typed_word in enumerate(words):
         word = typed_word.lower()  # no id has a capital
+        of = X86_64 if X86_64 in word else target
+        by_id = by_target[of]
+        if word in _INTEL:
+            continue
         if word in by_id:
             found[word] = by_id[word]
         elif _is_pattern(word):
@@ -68,16 +77,16 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
             found |= {name: by_id[name] for name in names}
             problems += [] if names else [_no_match(place, word)]
         elif _ID_LIKE.fullmatch(word):
-            meant, wrong = _by_parts(word, axes, cells)
+            meant, wrong = _by_parts(word, by_id.values(), of)
             found |= {cell.id: cell for cell in meant}
             problems += [replace(problem, place=place) for problem in wrong]
         else:
             loose.append(place)
-    query = Loose([read(words[place]) for place in loose], axes)
+    query = Loose([read(words[place]) for place in loose], axes_of(cells), target=target)
     problems += [replace(problem, place=loose[problem.place]) for problem in query.problems]
     if problems:
         raise _refused(words, sorted(problems, key=lambda problem: problem.place))
-    if loose:
+    if loose or not found:
         found |= {cell.id: cell for cell in query.select(cells)}
     return Query(tuple(found.values()), tuple(query.notes()))
 
@@ -119,21 +128,21 @@ def _no_match(place: int, pattern: str) -> Problem:
     return Problem(place, what, "in a pattern, * stands for anything, as in 'py3.11-tf2.15*'")
 
 
-def _by_parts(
-    text: str, axes: tuple[Axis, ...], cells: Iterable[Cell]
-) -> tuple[Iterable[Cell], list[Problem]]:
+def _by_parts(text: str, cells: Iterable[Cell], target: Target) -> tuple[Iterable[Cell], list[Problem]]:
     """The cells of what looks like an id: its parts are words that name their axes."""
-    parts = text.split("-", 2)
+    axes, suffix = axes_of(cells), "" if target == ARM64 else f"-{target}"
+    parts = text.removesuffix(suffix).split("-", 2)
     if parts[0].removeprefix("py") in axes[0].versions:
-        try:
-            return [
-                Cell.parse(text)
-            ], []  # published without a wheel for Macs: there is something to say of it
+        try:  # published without a wheel for Macs: there is something to say of it
+            found = Cell.parse(text.removesuffix(suffix) + suffix)
         except UsageError:
             pass
-    query = Loose([read(part) for part in parts], axes, named=True)
+        else:
+            return [found], []
+    query = Loose([read(part) for part in parts], axes, named=True, target=target)
     if not query.problems:
         return query.select(cells), []
     changed = {problem.place: problem.instead for problem in query.problems}
-    mended = "-".join(changed.get(at, part) for at, part in enumerate(parts)) if all(changed.values()) else ""
-    return [], [replace(problem, instead=mended) for problem in query.problems]
+    mended = "-".join(changed.get(at, part) for at, part in enumerate(parts)) + suffix
+    instead = mended if all(changed.values()) else ""
+    return [], [replace(problem, instead=instead) for problem in query.problems]

@@ -2,7 +2,8 @@
 
 The id ``py3.11-tf2.15.1-metal1.1.0`` (``-nometal`` without a plugin) is the name of a cell in nox,
 in file names, in anchors and in JSON.  ``metal`` is the plugin that most have, ``tensorflow-metal``;
-another is spelled as in file names of wheels: ``py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.1``.
+another is spelled as in file names of wheels: ``py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.1``.  The kind
+of Mac is part of the id where it is not Apple silicon: ``py3.9-tf2.12.0-metal0.8.0-x86_64``.
 An id is built only from validated names and versions, so it is safe as a file name.
 """
 
@@ -17,6 +18,7 @@ from packaging.version import InvalidVersion, Version
 from metalmatrix.errors import UsageError
 from metalmatrix.published import releases
 from metalmatrix.published.releases import PLUGIN, PLUGINS
+from metalmatrix.published.targets import ARM64, X86_64, Target
 
 NO_PLUGIN = "none"
 EXAMPLE = "py3.11-tf2.15.1-metal1.1.0"
@@ -25,6 +27,7 @@ _VERSION = r"[0-9][0-9a-z.]{0,24}"
 _ID = re.compile(
     rf"py(?P<python>3\.(?:0|[1-9][0-9]?))-tf(?P<framework>{_VERSION})-"
     rf"(?:nometal|metal(?P<metal>{_VERSION})|(?P<name>(?=.{{1,60}}-)[a-z0-9]+(?:_[a-z0-9]+)*)-(?P<other>{_VERSION}))"
+    rf"(?:-(?P<target>{X86_64}))?"
 )
 
 
@@ -39,6 +42,7 @@ class Cell:
         distribution: The name the framework is installed by.  It is no part of the id: from 2.13 to
             2.16 a release has two names, and only one of them holds its binaries.
         plugin_distribution: The plugin's name, normalised; empty without a plugin.
+        target: The kind of Mac it is for.
     """
 
     python: str
@@ -46,6 +50,7 @@ class Cell:
     plugin: str
     distribution: str
     plugin_distribution: str = PLUGIN
+    target: Target = ARM64
 
     def __post_init__(self) -> None:
         if self.plugin == NO_PLUGIN:  # one cell, whichever plugin it is without
@@ -59,7 +64,8 @@ class Cell:
             plugin = "nometal"
         elif self.plugin_distribution == PLUGIN:
             plugin = f"metal{self.plugin}"
-        return f"py{self.python}-tf{self.framework}-{plugin}"
+        target = "" if self.target == ARM64 else f"-{self.target}"
+        return f"py{self.python}-tf{self.framework}-{plugin}{target}"
 
     @property
     def plugin_name(self) -> str:
@@ -77,7 +83,8 @@ class Cell:
             name = "metal" if self.plugin_distribution == PLUGIN else self.plugin_distribution
             parts.append((name.replace("-", "_"), self.plugin))
         tags = [name + "_".join(str(number) for number in Version(text).release[:2]) for name, text in parts]
-        return tuple(tags) if self.plugin != NO_PLUGIN else (*tags, "nometal")
+        tags += ["nometal"] if self.plugin == NO_PLUGIN else []
+        return tuple(tags) if self.target == ARM64 else (*tags, self.target)
 
     @property
     def plugin_key(self) -> tuple[bool, str, Version]:
@@ -107,7 +114,9 @@ class Cell:
         plugin, plugin_distribution = match["metal"] or match["other"] or NO_PLUGIN, PLUGIN
         if match["name"]:
             plugin_distribution = _known_plugin(text, match["name"].replace("_", "-"), plugin)
-        cell = cls(python, framework, plugin, releases.distribution_of(framework), plugin_distribution)
+        target = X86_64 if match["target"] else ARM64
+        name = releases.distribution_of(framework, target)
+        cell = cls(python, framework, plugin, name, plugin_distribution, target)
         for name, version in ((cell.distribution, framework), (cell.plugin_distribution, plugin)):
             if name and version not in releases.published(name):
                 near = releases.closest(name, version)

@@ -11,43 +11,55 @@ from packaging.version import Version
 
 from metalmatrix.cells.cell import NO_PLUGIN, Cell
 from metalmatrix.published import releases
+from metalmatrix.published.targets import ARM64, Target
 from metalmatrix.wheels.wheel_facts import load_facts
 
 
 @cache
 def pythons() -> tuple[str, ...]:
-    """The minor versions of Python that some published wheel is for, ascending."""
-    found = {tag.split("-")[0] for wheel in load_facts().wheels for tag in wheel.tags}
+    """The minor versions of Python that some published wheel for Apple silicon is for, ascending."""
+    wheels = [wheel for wheel in load_facts().wheels if wheel.target == ARM64]
+    found = {tag.split("-")[0] for wheel in wheels for tag in wheel.tags}
     minors = sorted(int(tag[3:]) for tag in found if tag.startswith("cp3") and tag[3:].isdecimal())
     return tuple(f"3.{minor}" for minor in minors)
 
 
 @cache
-def frameworks() -> tuple[tuple[str, str], ...]:
-    """Distribution and version of each release with binaries, ascending by version."""
+def frameworks(target: Target = ARM64) -> tuple[tuple[str, str], ...]:
+    """Distribution and version of each release with binaries, ascending by version.
+
+    For Intel Macs these are the final ones.
+    """
     found = [
         (name, version)
         for name in releases.FRAMEWORKS
         for version, release in releases.published(name).items()
-        if releases.has_binaries(release)
+        if releases.has_binaries(release, target) and releases.distribution_of(version, target) == name
     ]
+    if target != ARM64:
+        found = [item for item in found if not Version(item[1]).is_prerelease]
     return tuple(sorted(found, key=lambda item: Version(item[1])))
 
 
 @cache
-def plugins() -> tuple[tuple[str, str], ...]:
+def plugins(target: Target = ARM64) -> tuple[tuple[str, str], ...]:
     """Distribution and version of each plugin's releases, ascending, behind none at all."""
-    found = [(name, version) for name in releases.PLUGINS for version in releases.published(name)]
+    found = [
+        (name, version)
+        for name in releases.PLUGINS
+        for version, release in releases.published(name).items()
+        if target == ARM64 or releases.has_binaries(release, target)
+    ]
     return ((releases.PLUGIN, NO_PLUGIN), *found)
 
 
 @cache
-def cells() -> tuple[Cell, ...]:
-    """Every combination: frameworks ascending, then plugins, then Pythons."""
+def cells(target: Target = ARM64) -> tuple[Cell, ...]:
+    """Every combination for one kind of Macs: frameworks ascending, then plugins, then Pythons."""
     return tuple(
-        Cell(python, version, plugin, name, plugin_name)
-        for name, version in frameworks()
-        for plugin_name, plugin in plugins()
+        Cell(python, version, plugin, name, plugin_name, target)
+        for name, version in frameworks(target)
+        for plugin_name, plugin in plugins(target)
         for python in pythons()
     )
 

@@ -1,8 +1,7 @@
 """Reading ``matrix.toml``: strict, and every refusal names the line, the reason and what to type.
 
-The file is for people and for machines: one entry a line.  ``tomllib`` gives the values but no
-positions, so `Lines` finds the line of a key or an array's entry in the text; a refusal then reads
-``matrix.toml:12: ...``.  All problems are told at once.
+The file is for people and for machines: one entry a line.  ``tomllib`` gives values without positions, so
+`Lines` finds the line of a key or an entry: ``matrix.toml:12: ...``.  All problems are told at once.
 """
 
 from __future__ import annotations
@@ -249,11 +248,12 @@ class _Reader:
                 self.problem(line, str(error).replace("\n  hint", "; hint"))
                 continue
             parts = {"python": cell.python, cell.distribution: cell.framework}
-            if cell.plugin != NO_PLUGIN:
-                parts[cell.plugin_distribution] = cell.plugin
+            parts |= {cell.plugin_distribution: cell.plugin} if cell.plugin_distribution else {}
             known = [self._known(name, version, as_of, line) for name, version in parts.items()]
             if not all(known):
                 continue
+            if cell.target != "arm64":
+                self.problem(line, f"{cell.id}: arm64 is what is run; `nox -s explain` tells of Intel Macs")
             if cell.id in cells:
                 self.problem(line, f"duplicate cells: {cell.id} is there already; remove this rule")
             cells[cell.id] = cell

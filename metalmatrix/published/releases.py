@@ -1,7 +1,7 @@
 """What has been published, kept as data: specifiers expand and versions are checked without a network.
 
 ``data/releases.jsonl`` is a header and one JSON object a release, written by `published.update`.  Of
-a release's files only the wheels for macOS on arm64 are kept, `universal2` included: their sizes tell
+a release's files only the wheels for Macs are kept, `universal2` with those for arm64: their sizes tell
 under which of its two names a framework is real, since the other name is a stub of about 2 kB.  Of a
 plugin's release that has no wheel for a Mac it is kept what its sdist declares.
 """
@@ -20,6 +20,7 @@ from packaging.version import InvalidVersion, Version
 
 from metalmatrix.errors import MatrixError
 from metalmatrix.files import PACKAGE, read_data
+from metalmatrix.published.targets import ARM64, Target
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -52,7 +53,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel that installs on macOS on arm64.
+    """A wheel that installs on a Mac.
 
     Attributes:
         file: The file name, which holds the tags.
@@ -105,6 +106,7 @@ class Release:
         uploaded: The day of the earliest upload, UTC, as ``YYYY-MM-DD``.
         wheels: Those for macOS on arm64, by file name; none for a release without Apple-silicon wheels.
         sdist: Of a plugin without a wheel for a Mac; None for every other release.
+        intel: The wheels for macOS on x86-64 of a framework or a plugin, by file name.
     """
 
     distribution: str
@@ -113,6 +115,11 @@ class Release:
     yanked: bool
     wheels: tuple[Wheel, ...]
     sdist: Sdist | None = None
+    intel: tuple[Wheel, ...] = ()
+
+    def wheels_for(self, target: Target) -> tuple[Wheel, ...]:
+        """The wheels for one kind of Macs."""
+        return self.wheels if target == ARM64 else self.intel
 
     @property
     def sort_key(self) -> tuple[str, Version]:
@@ -131,6 +138,8 @@ def _entry(release: Release) -> dict[str, Any]:
     entry = asdict(release)
     if release.sdist is None:
         del entry["sdist"]
+    if not release.intel:
+        del entry["intel"]
     return entry
 
 
@@ -158,9 +167,13 @@ def _read(number: int, line: str, take: Callable[[Any], _T]) -> _T:
 
 
 def _release(entry: dict[str, Any]) -> Release:
-    wheels = tuple(Wheel(wheel["file"], wheel["sha256"], wheel["size"]) for wheel in entry["wheels"])
+    wheels, intel = (
+        tuple(Wheel(wheel["file"], wheel["sha256"], wheel["size"]) for wheel in found)
+        for found in (entry["wheels"], entry.get("intel", ()))
+    )
     sdist = _sdist(entry["sdist"]) if "sdist" in entry else None
-    return Release(entry["distribution"], entry["version"], entry["uploaded"], entry["yanked"], wheels, sdist)
+    plain = (entry["distribution"], entry["version"], entry["uploaded"], entry["yanked"])
+    return Release(*plain, wheels, sdist, intel)
 
 
 def _sdist(entry: dict[str, Any]) -> Sdist:
@@ -204,9 +217,10 @@ def published(distribution: str) -> Mapping[str, Release]:
     return _by_distribution().get(distribution, MappingProxyType({}))
 
 
-def has_binaries(release: Release) -> bool:
-    """Whether the release has a wheel for macOS on arm64 that is more than a stub: a plugin has no stubs."""
-    return any(wheel.size >= BINARIES_FROM or release.distribution in PLUGINS for wheel in release.wheels)
+def has_binaries(release: Release, target: Target = ARM64) -> bool:
+    """Whether the release has a wheel for *target* that is more than a stub: a plugin has no stubs."""
+    wheels = release.wheels_for(target)
+    return any(wheel.size >= BINARIES_FROM or release.distribution in PLUGINS for wheel in wheels)
 
 
 def installs(release: Release) -> bool:
@@ -214,15 +228,17 @@ def installs(release: Release) -> bool:
     return has_binaries(release) or release.sdist is not None
 
 
-def distribution_of(framework_version: str) -> str:
-    """The name under which a framework is real: where its wheels for macOS on arm64 hold the binaries.
+def distribution_of(framework_version: str, target: Target = ARM64) -> str:
+    """The name under which a framework is real: where its wheels for *target* hold the binaries.
+
+    For Intel Macs some have them under both names, compiled apart: then it is ``tensorflow``.
 
     Where neither name has such a wheel it is ``tensorflow`` if that has the release, else
     ``tensorflow-macos``, also for a version that was never published.
     """
     for name in FRAMEWORKS:
         release = published(name).get(framework_version)
-        if release is not None and has_binaries(release):
+        if release is not None and has_binaries(release, target):
             return name
     return FRAMEWORKS[framework_version not in published(FRAMEWORKS[0])]
 

@@ -30,6 +30,7 @@ from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.published import releases
 from metalmatrix.published.releases import Release, Sdist, Wheel
 from metalmatrix.published.sdist import SUFFIX, SdistError, download, read_sdist
+from metalmatrix.published.targets import ARM64, X86_64, Target, is_for
 from metalmatrix.wheels.ranged import WheelError
 
 if TYPE_CHECKING:
@@ -76,13 +77,9 @@ class Known:
     tags: frozenset[Tag]
     file: _File
 
-    @property
-    def is_macos_arm64(self) -> bool:
-        """Whether it installs on macOS on arm64."""
-        return any(
-            tag.platform.startswith("macosx_") and tag.platform.endswith(("_arm64", "_universal2"))
-            for tag in self.tags
-        )
+    def installs_on(self, target: Target) -> bool:
+        """Whether it is a wheel that is kept for Macs of one kind."""
+        return any(is_for(tag.platform, target) for tag in self.tags)
 
     @property
     def is_sdist(self) -> bool:
@@ -92,7 +89,7 @@ class Known:
     @property
     def spares_compiling(self) -> bool:
         """Whether a Mac can take it as it is."""
-        return self.is_macos_arm64 or any(tag.platform == "any" for tag in self.tags)
+        return self.installs_on(ARM64) or any(tag.platform == "any" for tag in self.tags)
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def fetch_releases(
     from pypi_simple import ACCEPT_JSON_PREFERRED, PyPISimple  # noqa: PLC0415 - as above
 
     known = tuple(known)
-    sizes = {wheel.sha256: wheel.size for release in known for wheel in release.wheels}
+    sizes = {wheel.sha256: wheel.size for release in known for wheel in release.wheels + release.intel}
     sdists = {release.sdist.sha256: release.sdist for release in known if release.sdist}
     odd: Counter[str] = Counter()
     found: list[Release] = []
@@ -171,15 +168,19 @@ class Reader:
         return (parsed for file in self._files() if (parsed := self._parsed(file)))
 
     def _release(self, version: Version, files: list[Known]) -> Release:
-        wheels = {file.file.name: self._wheel(file.file) for file in files if file.is_macos_arm64}
         return Release(
             self.distribution,
             str(version),
             min(file.file.uploaded for file in files).isoformat(),
             all(file.file.yanked for file in files),
-            tuple(wheel for _, wheel in sorted(wheels.items()) if wheel is not None),
+            self._wheels(files, ARM64),
             self._sdist(files),
+            self._wheels(files, X86_64) if self.distribution != releases.STAND_IN else (),
         )
+
+    def _wheels(self, files: list[Known], target: Target) -> tuple[Wheel, ...]:
+        found = (self._wheel(known.file) for known in files if known.installs_on(target))
+        return tuple(sorted(filter(None, found), key=lambda wheel: wheel.file))
 
     def _files(self) -> Iterable[_File]:
         """The files on the page, which is JSON (PEP 700) or HTML with ``data-upload-time``."""
@@ -274,11 +275,8 @@ class Reader:
             )
             response.raise_for_status()
         except RequestException as error:
-            status = (
-                f"answered {error.response.status_code}"
-                if error.response is not None
-                else type(error).__name__
-            )
+            answer = error.response
+            status = f"answered {answer.status_code}" if answer is not None else type(error).__name__
             raise IndexUnreachableError(
                 f"the package index could not be asked about {self.distribution} ({status})", _HINT
             ) from error
@@ -311,7 +309,8 @@ def _lines(found: Iterable[Release]) -> list[str]:
             lines.append(f"{name}: {sdist.file}, {sdist.size:,} bytes, sha256 {sdist.sha256}")
             lines += [f"{name}: {field} {said}" for field, said in sdist.declared]
         lines += [
-            f"{name}: {wheel.file}, {wheel.size:,} bytes, sha256 {wheel.sha256}" for wheel in release.wheels
+            f"{name}: {wheel.file}, {wheel.size:,} bytes, sha256 {wheel.sha256}"
+            for wheel in release.wheels + release.intel
         ]
     return lines
 

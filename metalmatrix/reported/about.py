@@ -21,11 +21,13 @@ from packaging.version import Version
 
 from metalmatrix.cells.cell import NO_PLUGIN, Cell
 from metalmatrix.published.releases import PLUGIN, published
+from metalmatrix.published.targets import ARM64
 from metalmatrix.verdicts.evidence import SETS, STAGES, Which
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from metalmatrix.published.targets import Target
     from metalmatrix.reported.reports import Report
     from metalmatrix.wheels.wheel_facts import Facts
 
@@ -77,7 +79,8 @@ def plugins_meant(report: Report) -> tuple[str, ...]:
 def leads_to(distribution: str, cell: Cell) -> bool:
     """Whether a name installs the cell's framework on Apple silicon: it is its name, or has a stub there."""
     release = published(distribution).get(cell.framework)
-    return distribution == cell.distribution or (release is not None and bool(release.wheels))
+    wheels = release.wheels_for(cell.target) if release else ()
+    return distribution == cell.distribution or bool(wheels)
 
 
 def matches(report: Report, cell: Cell, facts: Facts) -> bool:
@@ -87,7 +90,7 @@ def matches(report: Report, cell: Cell, facts: Facts) -> bool:
         and frameworks_meant(report) == (cell.framework,)
         and report.plugin == cell.plugin_distribution
         and plugins_meant(report) == (cell.plugin,)
-        and report.apple_silicon
+        and seen_on(report, cell.target)
         and leads_to(report.tf_dist, cell)
         and _same_plugin_file(report, cell, facts)
     )
@@ -102,7 +105,7 @@ def _same_plugin_file(report: Report, cell: Cell, facts: Facts) -> bool:
 
 
 def _libraries(facts: Facts, cell: Cell, python: str) -> frozenset[str]:
-    wheel = facts.wheel(cell.plugin_distribution, cell.plugin, python)
+    wheel = facts.wheel(cell.plugin_distribution, cell.plugin, python, cell.target)
     return frozenset(library.sha256 for library in wheel.libraries) if wheel else frozenset()
 
 
@@ -127,9 +130,14 @@ def decides(report: Report, cell: Cell, facts: Facts, keras: KerasOf) -> tuple[W
     return sets_meant(report, keras)
 
 
-def is_shown(report: Report) -> bool:
+def seen_on(report: Report, target: Target) -> bool:
+    """Whether what is reported was seen on Macs of that kind: of an Intel Mac the chip says so."""
+    return report.apple_silicon if target == ARM64 else "Intel" in report.chip
+
+
+def is_shown(report: Report, target: Target = ARM64) -> bool:
     """Whether the report tells a user of a Mac anything: what can be installed the resolver knows better."""
-    return report.apple_silicon and report.effect.tells
+    return seen_on(report, target) and report.effect.tells
 
 
 def is_past_import(report: Report) -> bool:
@@ -139,11 +147,11 @@ def is_past_import(report: Report) -> bool:
 
 
 def is_near(report: Report, cell: Cell) -> bool:
-    """Whether the report names the cell's framework or its plugin, and was seen on Apple silicon.
+    """Whether the report names the cell's framework or its plugin, and was seen on the cell's kind of Mac.
 
     A cell without a plugin has nothing in common with a report that names one, nor with a failure on a GPU.
     """
-    if not is_shown(report):
+    if not is_shown(report, cell.target):
         return False
     plugin = report.plugin == cell.plugin_distribution and cell.plugin in plugins_meant(report)
     framework = cell.framework in frameworks_meant(report)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from metalmatrix.cells import history
 from metalmatrix.errors import IndexUnreachableError, MatrixError
 from metalmatrix.files import write_atomic
+from metalmatrix.published.targets import X86_64
 from metalmatrix.resolving import answers
+from metalmatrix.resolving.question import MACOS
 from metalmatrix.resolving.resolve import Resolver
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def regenerate(
     except (OSError, MatrixError):
         known = {}  # to be made anew
     resolver = Resolver(as_of, known=known)
-    resolver.resolve((*history.cells(), *cells), tell)
+    resolver.resolve((*history.cells(), *history.cells(X86_64), *cells), tell)
     if resolver.unreachable:
         raise IndexUnreachableError(resolver.unreachable, "the same command again, once the index answers")
     changes = diff(known, resolver.answers)
@@ -74,7 +76,8 @@ def diff(old: Mapping[Question, Answer], new: Mapping[Question, Answer]) -> str:
 
 def _name(question: Question) -> str:
     bounds = f" under {', '.join(question.bounds)}" if question.bounds else ""
-    return f"Python {question.python}: {', '.join(question.requirements)}{bounds}"
+    where = "" if question.platform == MACOS else f", {question.platform}"
+    return f"Python {question.python}{where}: {', '.join(question.requirements)}{bounds}"
 
 
 def _said(answer: Answer) -> str:

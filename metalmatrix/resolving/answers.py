@@ -22,7 +22,7 @@ from metalmatrix.errors import MatrixError, ResultError
 from metalmatrix.files import PACKAGE, cache_dir, read_bounded, read_data, write_atomic
 from metalmatrix.published import releases
 from metalmatrix.resolving.lock import Lock, Package, digest_of
-from metalmatrix.resolving.question import MACOS_TARGET, Answer, Question
+from metalmatrix.resolving.question import MACOS, MACOS_TARGET, Answer, Question
 from metalmatrix.resolving.uv import index_settings
 from metalmatrix.spans import dump_runs, parse_runs
 
@@ -90,7 +90,11 @@ def parse_answers(text: str) -> dict[Question, Answer]:
                 packages.append(_package(entry, len(packages)))
             else:
                 question = Question(
-                    str(entry["python"]), tuple(entry["requirements"]), tuple(entry["bounds"]), as_of
+                    str(entry["python"]),
+                    tuple(entry["requirements"]),
+                    tuple(entry["bounds"]),
+                    as_of,
+                    platform=str(entry.get("platform", MACOS)),
                 )
                 answers[question] = _from_entry(entry, packages)
         except _DAMAGE as error:
@@ -132,6 +136,8 @@ def dump_answers(answers: Mapping[Question, Answer], as_of: dt.date) -> str:
             "requirements": list(question.requirements),
             "bounds": list(question.bounds),
         }
+        if question.platform != MACOS:
+            entry["platform"] = question.platform
         if answer.lock:
             entry["lock"] = dump_runs(numbers[package] for package in answer.lock.packages)
         else:
@@ -140,10 +146,10 @@ def dump_answers(answers: Mapping[Question, Answer], as_of: dt.date) -> str:
     return "".join(json.dumps(entry) + "\n" for entry in entries)
 
 
-def _order(question: Question) -> tuple[list[tuple[str, Version]], tuple[str, ...], Version, tuple[str, ...]]:
-    """By what is asked for, in the order of versions where one is named; then Python, then bounds."""
+def _order(question: Question) -> tuple[object, ...]:
+    """By platform, then what is asked for, in the order of versions where one is named; Python, bounds."""
     names = [_pinned(requirement) for requirement in question.requirements[:1]]
-    return names, question.requirements[1:], Version(question.python), question.bounds
+    return question.platform, names, question.requirements[1:], Version(question.python), question.bounds
 
 
 def _pinned(requirement: str) -> tuple[str, Version]:

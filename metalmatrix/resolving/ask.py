@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from metalmatrix.resolving.lock import from_pylock
-from metalmatrix.resolving.question import MACOS, MACOS_TARGET, Answer, Question
+from metalmatrix.resolving.question import MACOS_TARGET, PLATFORMS, Answer, Question
 from metalmatrix.resolving.uv import run_uv
 
 if sys.version_info >= (3, 11):
@@ -32,8 +32,8 @@ def ask(question: Question) -> Answer:
             lock.write_text(_preferences(question.preferred), encoding="utf-8")
         arguments = ["pip", "compile", str(wanted), "--constraint", str(bounds), "--quiet", "--no-header"]
         arguments += ["--output-file", str(lock), "--python", sys.executable, "--only-binary", ":all:"]
-        if question.platform == MACOS:
-            arguments += ["--python-platform", "aarch64-apple-darwin"]
+        if platform := PLATFORMS.get(question.platform):
+            arguments += ["--python-platform", platform]
         # Uploads of the day itself count, and a day ends at the same moment everywhere.
         arguments += ["--python-version", question.python, "--exclude-newer", f"{question.as_of}T23:59:59Z"]
         for late in question.late:

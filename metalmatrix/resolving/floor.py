@@ -13,7 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalmatrix.published.targets import ARM64
+
 if TYPE_CHECKING:
+    from metalmatrix.published.targets import Target
     from metalmatrix.resolving.lock import Lock, Package
     from metalmatrix.wheels.wheel_facts import Facts
 
@@ -24,13 +27,13 @@ _NAMED = 2
 """Of more packages that ask for as much, the first are named."""
 
 
-def macos_floor(lock: Lock, facts: Facts) -> tuple[str, str] | None:
+def macos_floor(lock: Lock, facts: Facts, target: Target = ARM64) -> tuple[str, str] | None:
     """The macOS that *lock* needs, and what demands it; None where every wheel is for any platform.
 
     Returns:
         ``("13.0", "tensorflow-metal 0.5.1 (built for 13.0, tagged 12.0)")``.
     """
-    asked = {package: (package.macos_floor, _built_for(package, facts)) for package in lock.packages}
+    asked = {package: (package.macos_floor(target), _built_for(package, facts)) for package in lock.packages}
     floor = max((max(pair) for pair in asked.values()), default=(0, 0))
     if floor == (0, 0):
         return None

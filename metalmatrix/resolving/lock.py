@@ -19,6 +19,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import Version
 
 from metalmatrix.errors import ResultError
+from metalmatrix.published.targets import ARM64, X86_64, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[A-Za-z0-9_.+!-]{1,250}")
 """Characters of a wheel's name; packaging (26) reads its tags and does not check them."""
-_MACOS_TAG = re.compile(r"macosx_(\d+)_(\d+)_(?:arm64|universal2)")
-_FIRST_ARM64 = (11, 0)
-"""The first macOS on Apple silicon: a universal2 wheel for 10.9 needs no less there."""
+_MACOS_TAG = re.compile(r"macosx_(\d+)_(\d+)_(?:arm64|universal2|x86_64|intel|fat3|fat64|universal)")
+_FIRST = {ARM64: (11, 0), X86_64: (10, 0)}
+"""The first macOS: a universal2 wheel for 10.9 needs no less than 11.0 on Apple silicon."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,15 @@ class Package:
     version: str
     wheels: tuple[Wheel, ...]
 
-    @functools.cached_property
-    def macos_floor(self) -> tuple[int, int]:
-        """The lowest macOS on Apple silicon that one of the wheels is tagged for; (0, 0) for any."""
+    def macos_floor(self, target: Target = ARM64) -> tuple[int, int]:
+        """The lowest macOS on Macs of one kind that one of the wheels is tagged for; (0, 0) for any."""
         floors = []
         for wheel in self.wheels:
             for tag in parse_tag("-".join(wheel.file.removesuffix(".whl").split("-")[-3:])):
                 if tag.platform == "any":
                     return (0, 0)
                 if match := _MACOS_TAG.fullmatch(tag.platform):
-                    floors.append(max(_FIRST_ARM64, (int(match[1]), int(match[2]))))
+                    floors.append(max(_FIRST[target], (int(match[1]), int(match[2]))))
         return min(floors, default=(0, 0))
 
 

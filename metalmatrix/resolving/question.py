@@ -7,14 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from metalmatrix.published.targets import Target
     from metalmatrix.resolving.lock import Lock
 
 MACOS_TARGET = "13.0"
-"""The macOS that uv resolves for: its own default for Apple silicon, set so that no shell changes it."""
+"""The macOS that uv resolves for: its own default, set so that no shell changes it."""
 
 MACOS = "macos-arm64"
 
+PLATFORMS = {MACOS: "aarch64-apple-darwin", "macos-x86_64": "x86_64-apple-darwin"}
+"""What uv calls the platforms of Macs."""
+
 Outcome = Literal["ok", "fails", "unknown"]
+
+
+def platform_of(target: Target) -> str:
+    """The platform of one kind of Macs, ``macos-arm64``."""
+    return f"macos-{target}"
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Question:
         bounds: Constraints; they add no package.
         as_of: The last day whose uploads count.
         preferred: Versions to keep wherever they can be had, as ``name==version``.
-        platform: ``macos-arm64``, or another platform key: then it is the machine this runs on.
+        platform: A platform of Macs, or another platform key: then it is the machine this runs on.
         late: Packages whose uploads count up to a day of their own, as ``name=2022-09-11``.
     """
 

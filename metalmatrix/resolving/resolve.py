@@ -1,4 +1,4 @@
-"""Resolving for macOS arm64, from any machine: distinct questions, asked once, answered for good.
+"""Resolving for macOS, from any machine: distinct questions, asked once, answered for good.
 
 A cell is not a question.  The framework and the plugin are asked for alone; where both answers
 agree about every package they share, the cell's lock is their union, and only else uv is asked for
@@ -12,6 +12,7 @@ index), and only then asked for.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from metalmatrix.cells.cell import NO_PLUGIN, Cell
 from metalmatrix.published import compiled, releases
 from metalmatrix.published.releases import FRAMEWORKS
+from metalmatrix.published.targets import ARM64, named
 from metalmatrix.resolving.answers import load_answers, recall, remember
 from metalmatrix.resolving.ask import ask
-from metalmatrix.resolving.question import Answer, Question
+from metalmatrix.resolving.question import Answer, Question, platform_of
 from metalmatrix.resolving.repairs import repairs_for
 from metalmatrix.verdicts.evidence import SETS
 from metalmatrix.wheels.wheel_facts import load_facts
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
+    from metalmatrix.published.targets import Target
     from metalmatrix.resolving.lock import Lock
 
 WORKERS = 8
@@ -110,13 +113,14 @@ class Resolver:
         return Answer("ok", answer.lock.with_packages(plugin))
 
     def _parts(self, cell: Cell, which: str) -> tuple[Question, ...]:
-        framework = Question(cell.python, (f"{cell.distribution}=={cell.framework}",), (), self._as_of)
+        wanted, platform = (f"{cell.distribution}=={cell.framework}",), platform_of(cell.target)
+        framework = Question(cell.python, wanted, (), self._as_of, platform=platform)
         if which == "pinned" and self._answers.get(framework, _UNASKED).outcome != "fails":
             # What cannot be had plain cannot be had under bounds either.
-            framework = Question(cell.python, framework.requirements, _bounds(cell), self._as_of)
+            framework = replace(framework, bounds=_bounds(cell))
         if cell.plugin == NO_PLUGIN:
             return (framework,)
-        return (framework, Question(cell.python, compiled.requirements(cell), (), self._as_of))
+        return (framework, replace(framework, requirements=compiled.requirements(cell), bounds=()))
 
     def _whole(self, cell: Cell, which: str) -> Question | None:
         """The question for framework and plugin at once, where the two alone do not settle it."""
@@ -128,9 +132,8 @@ class Resolver:
         if union and not (which == "pinned" and any(r.violated_by(union) for r in repairs_for(cell))):
             return None
         framework, plugin = parts
-        known = _requirements(cell.plugin_distribution, cell.plugin, cell.python)
-        requirements = framework.requirements + (known or plugin.requirements)
-        return Question(cell.python, requirements, framework.bounds, self._as_of)
+        known = _requirements(cell.plugin_distribution, cell.plugin, cell.python, cell.target)
+        return replace(framework, requirements=framework.requirements + (known or plugin.requirements))
 
     def _ask_all(self, questions: set[Question], progress: Callable[[str], None] | None) -> None:
         unasked = []
@@ -170,9 +173,9 @@ _UNASKED = Answer("unknown")
 
 
 @cache
-def _requirements(name: str, plugin: str, python: str) -> tuple[str, ...]:
+def _requirements(name: str, plugin: str, python: str, target: Target) -> tuple[str, ...]:
     """What the plugin's wheel requires, in one spelling; empty where the wheel is not known."""
-    wheel = load_facts().wheel(name, plugin, python)
+    wheel = load_facts().wheel(name, plugin, python, target)
     try:
         return tuple(sorted(str(Requirement(line)) for line in wheel.requires)) if wheel else ()
     except InvalidRequirement:
@@ -191,12 +194,12 @@ def _union(locks: list[Lock | None]) -> Lock | None:
     return first
 
 
-def held_framework(lock: Lock) -> tuple[str, str] | None:
+def held_framework(lock: Lock, target: Target = ARM64) -> tuple[str, str] | None:
     """The distribution and version in *lock* that hold TensorFlow's binaries; None where nothing does."""
     for name in FRAMEWORKS:
         if name in lock.versions:
             release = releases.published(name).get(lock.versions[name])
-            if release is None or releases.has_binaries(release):
+            if release is None or releases.has_binaries(release, target):
                 return name, lock.versions[name]
     return None
 
@@ -206,12 +209,12 @@ def _with_binaries(cell: Cell, answer: Answer) -> Answer:
 
     ``tensorflow-macos`` 2.15.1 resolves to a 2 kB wheel that requires itself, and nothing else.
     """
-    if answer.lock is None or held_framework(answer.lock):
+    if answer.lock is None or held_framework(answer.lock, cell.target):
         return answer
-    real = releases.distribution_of(cell.framework)
+    real = releases.distribution_of(cell.framework, cell.target)
     message = (
-        f"it resolves, but {cell.distribution} {cell.framework} is an empty wheel for macOS arm64: "
-        "no TensorFlow is in the set"
+        f"it resolves, but {cell.distribution} {cell.framework} is an empty wheel for macOS "
+        f"{named(cell.target)}: no TensorFlow is in the set"
     )
     if real != cell.distribution:
         message += f"; {real}=={cell.framework} holds the binaries"

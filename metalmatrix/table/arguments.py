@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metalmatrix.arguments import day, json_too
+from metalmatrix.published.targets import ARM64, TARGETS
 
 if TYPE_CHECKING:
     from metalmatrix.arguments import Add
@@ -35,10 +36,14 @@ def add_to(add: Add) -> None:
         """\
   python -m metalmatrix static                              the whole history, offline
   python -m metalmatrix static --json
+  python -m metalmatrix static --target x86_64              for Intel Macs
   python -m metalmatrix static --as-of 2026-10-01           as of another day: asks the resolver""",
     )
     static.add_argument(
         "--as-of", type=day, metavar="DAY", help="the last day whose uploads count; as shipped if not given"
+    )
+    static.add_argument(
+        "--target", choices=TARGETS, default=ARM64, help="the kind of Macs: arm64, or x86_64 for Intel"
     )
     static.add_argument("--fresh", action="store_true", help="ask the resolver again what is known already")
 

@@ -52,10 +52,10 @@ def static(options: argparse.Namespace) -> int:
     """
     as_of = options.as_of or answered_as_of()
     explainer = Explainer(as_of, fresh=options.fresh)
-    reports = explainer.reports(history.cells(), tell)
+    reports = explainer.reports(history.cells(options.target), tell)
     if options.json:
         print_json({"as_of": as_of.isoformat(), "cells": [report.to_json() for report in reports]})
     else:
-        print_overview(overview(reports), as_of.isoformat())
+        print_overview(overview(reports), as_of.isoformat(), target=options.target)
     explainer.reached()
     return 0

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from metalmatrix.published.targets import ARM64, named
 from metalmatrix.running.checklist import check_catalog
 from metalmatrix.table import layout
 from metalmatrix.text import plain
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from metalmatrix.asking.explanation import TextLine
+    from metalmatrix.published.targets import Target
     from metalmatrix.running.supervise import CheckResult
     from metalmatrix.table.layout import Grid, Line
     from metalmatrix.table.overview import Overview
@@ -195,10 +197,13 @@ def print_checks(
             out.print(Text(f"          alone: {plain(again(result.check), 1000)}"), soft_wrap=True)
 
 
-def print_overview(found: Overview, as_of: str, stream: TextIO | None = None) -> None:
+def print_overview(
+    found: Overview, as_of: str, stream: TextIO | None = None, *, target: Target = ARM64
+) -> None:
     """Print the whole history: a grid of signs and Pythons, and what it comes down to."""
     out = console(stream)
-    out.print(Text(f"Every published combination, for macOS on arm64, as of {as_of}\n", style="bold"))
+    where = f"macOS on {named(target)}"
+    out.print(Text(f"Every published combination, for {where}, as of {as_of}\n", style="bold"))
     across = max(1, (out.width - _RANGE) // (_SPAN + 1))
     for start in range(0, len(found.columns), across):
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)

@@ -58,7 +58,7 @@ class Explainer:
         self._hosts = [store.load(host) for host in store.hosts()] if store else []
         self._expectation = expectation
         self._days = upload_days(load_breaks())
-        self._near_pair: dict[tuple[str, str, str], tuple[Report, ...]] = {}
+        self._near_pair: dict[tuple[str, str, str, str], tuple[Report, ...]] = {}
 
     @property
     def unreachable(self) -> str:
@@ -88,7 +88,7 @@ class Explainer:
     def _report(self, cell: Cell) -> CellReport:
         answers = {which: self._resolver.answer(cell, which) for which in SETS}
         evidence: list[Evidence] = [
-            from_resolved(answer, which, self.as_of) for which, answer in answers.items()
+            from_resolved(answer, which, self.as_of, cell.target) for which, answer in answers.items()
         ]
         if linked := from_linked(cell, load_facts(), load_kernels()):
             evidence.append(linked)
@@ -103,7 +103,9 @@ class Explainer:
         repairs = dated(load_repairs(), cell, load_breaks())
         evidence = with_repairs(cell, answers["plain"].lock, repairs, check_catalog(), evidence)
         pinned = answers["pinned"]
-        floor = macos_floor(pinned.lock, load_facts()) if pinned.lock and pinned.outcome == "ok" else None
+        floor = None
+        if pinned.lock and pinned.outcome == "ok":
+            floor = macos_floor(pinned.lock, load_facts(), cell.target)
         expect = self._expectation(cell)
         holds = held_back(cell, pinned.lock, answers["plain"].lock, repairs, self._days)
         return cell_report(
@@ -118,7 +120,7 @@ class Explainer:
 
     def _near(self, cell: Cell) -> tuple[Report, ...]:
         """The reports that may be about a cell, or near it: the same for every Python."""
-        pair = (cell.framework, cell.plugin_distribution, cell.plugin)
+        pair = (cell.framework, cell.plugin_distribution, cell.plugin, cell.target)
         if pair not in self._near_pair:
             self._near_pair[pair] = tuple(report for report in load_reports() if is_near(report, cell))
         return self._near_pair[pair]

@@ -13,6 +13,7 @@ from metalmatrix.cells.cell import NO_PLUGIN
 from metalmatrix.kernels.executor import refusal
 from metalmatrix.published import compiled
 from metalmatrix.published.releases import distribution_of, read_on
+from metalmatrix.published.targets import ARM64, named
 from metalmatrix.reported.about import decides
 from metalmatrix.resolving.question import MACOS_TARGET
 from metalmatrix.verdicts.evidence import SETS, STAGES, Evidence, Kind, Outcome, Which
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from metalmatrix.cells.cell import Cell
     from metalmatrix.kernels.kernel_facts import KernelFacts
+    from metalmatrix.published.targets import Target
     from metalmatrix.reported.about import KerasOf
     from metalmatrix.reported.reports import Report
     from metalmatrix.resolving.lock import Lock
@@ -35,7 +37,12 @@ if TYPE_CHECKING:
     from metalmatrix.verdicts.votes import Reason
     from metalmatrix.wheels.wheel_facts import Facts
 
-RESOLVER = f"the resolver, for macOS {MACOS_TARGET} on arm64"
+
+def resolver(target: Target) -> str:
+    """The resolver as the source of evidence: for which macOS it was asked."""
+    return f"the resolver, for macOS {MACOS_TARGET} on {named(target)}"
+
+
 LOADER = "the published wheels, by the loader's rules"
 TAKER = "the published wheels, by what TensorFlow asks of a plugin"
 
@@ -81,16 +88,23 @@ def from_linked(cell: Cell, facts: Facts, kernels: KernelFacts | None = None) ->
     if said := compiled.not_linked(cell):
         return Evidence("linked", "", "unknown", said, read_on(), compiled.SOURCE)
     linked = link_release(
-        facts, cell.python, cell.framework, cell.plugin, plugin_distribution=cell.plugin_distribution
+        facts,
+        cell.python,
+        cell.framework,
+        cell.plugin,
+        plugin_distribution=cell.plugin_distribution,
+        target=cell.target,
     )
     message = linked.line
-    if linked.outcome == "ok" and kernels is not None:
+    if linked.outcome == "ok" and kernels is not None and cell.target == ARM64:
         libraries = kernels.of_wheel(facts, cell.plugin_distribution, cell.plugin, cell.python)
         if refused := refusal(libraries or (), cell.framework):
             return Evidence("linked", "", "fails", refused, read_on(), TAKER, "import")
     if linked.outcome == "fails":
         more = [linked.demangled]
-        framework = facts.wheel(distribution_of(cell.framework), cell.framework, cell.python)
+        framework = facts.wheel(
+            distribution_of(cell.framework, cell.target), cell.framework, cell.python, cell.target
+        )
         if framework and (since := gone_since(facts, linked, framework)):
             more.append(f"gone since TensorFlow {since}")
         if linked.symbol:
@@ -125,14 +139,14 @@ def from_reports(cell: Cell, reports: Iterable[Report], facts: Facts, keras: Ker
             )
 
 
-def from_resolved(resolved: Resolved | Answer, which: Which, as_of: str) -> Evidence:
+def from_resolved(resolved: Resolved | Answer, which: Which, as_of: str, target: Target = ARM64) -> Evidence:
     """The resolver's answer for one set."""
     message = resolved.message or "a set of published wheels satisfies it"
     if resolved.outcome == "fails" and resolved.blame:
         message = f"{message} (to blame: {resolved.blame})"
     stage = "resolve" if resolved.outcome == "fails" else ""
     return Evidence(
-        "resolved", which, resolved.outcome, message, as_of, RESOLVER, stage, blame=resolved.blame
+        "resolved", which, resolved.outcome, message, as_of, resolver(target), stage, blame=resolved.blame
     )
 
 

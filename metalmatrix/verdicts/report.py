@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from metalmatrix.published.targets import ARM64
 from metalmatrix.reported.neighbours import Neighbour, Reported, rank
 from metalmatrix.searching.breaks import dated, held_back, upload_days
 from metalmatrix.verdicts.observe import from_results, with_repairs
@@ -90,7 +91,8 @@ class CellReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report of this cell as the machine interface tells it."""
-        return {
+        target = {} if self.cell.target == ARM64 else {"target": self.cell.target}
+        return target | {
             "cell": self.cell.id,
             "verdict": self.verdict.word,
             "stage": self.verdict.stage,

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metalmatrix.errors import ToolMissingError
+from metalmatrix.published.targets import ARM64, Target
 from metalmatrix.wheels import child
-from metalmatrix.wheels.macho import MachOError
+from metalmatrix.wheels.macho import MACHINES, MachOError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,14 +50,14 @@ class Bind:
     demangled: str = ""
 
 
-def read_binds(path: Path) -> tuple[Bind, ...]:
-    """The binds of a library in dyld's order, each once.
+def read_binds(path: Path, target: Target = ARM64) -> tuple[Bind, ...]:
+    """The binds of a library, of its image for *target*, in dyld's order, each once.
 
     Raises:
         MachOError: It cannot be read within the limits.
         ToolMissingError: LIEF is not installed.
     """
-    answer = child.ask("metalmatrix.wheels.binds", path, "reading its binds", "read")
+    answer = child.ask("metalmatrix.wheels.binds", path, "reading its binds", "read", target)
     try:
         return tuple(Bind(str(name), int(at), bool(weak), str(cxx)) for name, at, weak, cxx in answer)
     except (ValueError, TypeError) as error:
@@ -88,7 +89,7 @@ def demangle(symbol: str) -> str:
     raise ToolMissingError("a C++ runtime, which makes names readable")
 
 
-def _in_child(path: str) -> int:
+def _in_child(path: str, target: str) -> int:
     """Print the binds as JSON: a list of (symbol, ordinal, weak, demangled), or what is wrong."""
     child.limit()
     try:
@@ -98,11 +99,9 @@ def _in_child(path: str) -> int:
     lief.logging.disable()
     fat = lief.MachO.parse(path)
     images = [] if fat is None else [fat.at(number) for number in range(fat.size)]
-    image: Any = next(
-        (i for i in images if i and i.header.cpu_type == lief.MachO.Header.CPU_TYPE.ARM64), None
-    )
+    image: Any = next((i for i in images if i and MACHINES.get(int(i.header.cpu_type)) == target), None)
     if image is None:
-        return child.refuse("LIEF finds no library for arm64 in it")
+        return child.refuse(f"LIEF finds no library for {target} in it")
     try:
         found = _chained(image.dyld_chained_fixups) if image.has_dyld_chained_fixups else _opcodes(image)
     except (struct.error, UnicodeDecodeError, ValueError) as error:
@@ -147,4 +146,4 @@ def _chained(fixups: Any) -> list[tuple[str, int, bool]]:  # noqa: ANN401 - as a
 
 
 if __name__ == "__main__":
-    sys.exit(_in_child(sys.argv[1]))
+    sys.exit(_in_child(*sys.argv[1:3]))

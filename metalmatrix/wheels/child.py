@@ -31,14 +31,17 @@ _MISSING = 3
 """The child's exit code where a tool is missing."""
 
 
-def ask(module: str, path: Path, does: str, extra: str, *, seconds: float | None = None) -> Any:  # noqa: ANN401 - JSON
-    """What ``python -m module path`` answers.
+def ask(  # noqa: ANN401 - JSON
+    module: str, path: Path, does: str, extra: str, *more: str, seconds: float | None = None
+) -> Any:
+    """What ``python -m module path more`` answers.
 
     Args:
         module: The module; it begins with `limit`, and ends with `say`.
         path: The library.
         does: What the child does, for errors: *reading its binds*.
         extra: The extra of this package that brings the tools.
+        more: What else the child is told.
         seconds: How long it may take; `SECONDS` where None.
 
     Raises:
@@ -50,7 +53,7 @@ def ask(module: str, path: Path, does: str, extra: str, *, seconds: float | None
         raise MachOError(f"a plugin's library of more than {MAX_LIBRARY >> 20} MiB is not read")
     try:
         child = subprocess.run(
-            [sys.executable, "-m", module, str(path.resolve())],
+            [sys.executable, "-m", module, str(path.resolve()), *more],
             capture_output=True,
             cwd=PACKAGE.parent,
             timeout=seconds,

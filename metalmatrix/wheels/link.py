@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from packaging.version import Version
 
 from metalmatrix.published.releases import PLUGIN, distribution_of
+from metalmatrix.published.targets import ARM64, Target
 
 if TYPE_CHECKING:
     from metalmatrix.wheels.wheel_facts import Bind, Facts, Library, Symbol, WheelFacts
@@ -74,7 +75,13 @@ class Linked:
 
 
 def link_release(
-    facts: Facts, python: str, framework: str, plugin: str, *, plugin_distribution: str = PLUGIN
+    facts: Facts,
+    python: str,
+    framework: str,
+    plugin: str,
+    *,
+    plugin_distribution: str = PLUGIN,
+    target: Target = ARM64,
 ) -> Linked:
     """What dyld makes of a release of the plugin in a release of TensorFlow, under a minor version of Python.
 
@@ -84,12 +91,15 @@ def link_release(
         framework: Its version.
         plugin: Its version.
         plugin_distribution: The plugin's name.
+        target: The kind of Mac.
     """
-    wheels = []
-    for distribution, version in ((distribution_of(framework), framework), (plugin_distribution, plugin)):
-        wheel = facts.wheel(distribution, version, python)
+    wheels, name = [], distribution_of(framework, target)
+    for distribution, version in ((name, framework), (plugin_distribution, plugin)):
+        wheel = facts.wheel(distribution, version, python, target)
         if wheel is None:
-            return Linked("unknown", f"no wheel of {distribution} {version} for Python {python} is known")
+            where = f" on {target}" if target != ARM64 else ""
+            what = f"no wheel of {distribution} {version} for Python {python}{where} is known"
+            return Linked("unknown", what)
         wheels.append(wheel)
     return link(*wheels)
 
@@ -213,7 +223,7 @@ def gone_since(facts: Facts, linked: Linked, framework: WheelFacts) -> str:
         return ""
     since = ""
     python = next((tag[2:3] + "." + tag.split("-")[0][3:] for tag in framework.tags if tag[:2] == "cp"), "")
-    for wheel in reversed(facts.frameworks(python)):
+    for wheel in reversed(facts.frameworks(python, framework.target)):
         if Version(wheel.version) > Version(framework.version):
             continue
         if _has(wheel, linked):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from metalmatrix.errors import MetalmatrixError
+from metalmatrix.published.targets import ARM64, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +36,7 @@ MAX_SLICES = 32
 MAX_EMPTY = 128
 """Edges without a character that a look-up follows: so many are all that dyld follows of any kind."""
 
-Machine = Literal["arm64", "x86_64"]
-
-MACHINES: dict[int, Machine] = {0x0100000C: "arm64", 0x01000007: "x86_64"}
+MACHINES: dict[int, Target] = {0x0100000C: "arm64", 0x01000007: "x86_64"}
 """The processors of Macs that TensorFlow was ever built for, by ``cputype``."""
 
 Kind = Literal["load", "weak", "reexport", "upward", "lazy"]
@@ -116,7 +115,7 @@ class MachO:
         OSError: It cannot be read.
     """
 
-    def __init__(self, path: Path, machine: Machine = "arm64") -> None:
+    def __init__(self, path: Path, machine: Target = ARM64) -> None:
         self._machine = machine
         with path.open("rb") as file:
             try:
@@ -306,7 +305,7 @@ class MachO:
         return self._text(at + offset, at + length)
 
 
-def machines(path: Path) -> tuple[Machine, ...]:
+def machines(path: Path) -> tuple[Target, ...]:
     """What a file has images for, in its order; none where it is no Mach-O file, or for others only.
 
     Raises:
@@ -323,7 +322,7 @@ def machines(path: Path) -> tuple[Machine, ...]:
     return (MACHINES[cpu],) if magic == _MAGIC_64 and cpu in MACHINES else ()
 
 
-def _slices(data: bytes | mmap.mmap) -> list[tuple[Machine | None, int, int]]:
+def _slices(data: bytes | mmap.mmap) -> list[tuple[Target | None, int, int]]:
     """Machine, begin and size of each image of a fat file; none for another file."""
     (magic,) = struct.unpack_from(">I", data)
     if magic not in {_FAT, _FAT_64}:

@@ -22,6 +22,7 @@ from packaging.version import Version
 from metalmatrix.errors import MatrixError
 from metalmatrix.files import PACKAGE, read_data
 from metalmatrix.published import releases
+from metalmatrix.published.targets import ARM64, X86_64, Target, is_for
 from metalmatrix.spans import dump_runs, parse_runs
 from metalmatrix.wheels.macho import Dependency, Kind
 
@@ -118,10 +119,15 @@ class WheelFacts:
         """The tags of its file name."""
         return tuple(sorted(str(tag) for tag in parse_wheel_filename(self.file)[3]))
 
-    def fits(self, python: str) -> bool:
-        """Whether it installs under the minor version *python*, ``3.11``."""
+    @cached_property
+    def target(self) -> Target:
+        """The kind of Macs that it was read for."""
+        return ARM64 if any(is_for(tag.split("-")[2], ARM64) for tag in self.tags) else X86_64
+
+    def fits(self, python: str, target: Target = ARM64) -> bool:
+        """Whether it installs under the minor version *python*, ``3.11``, on Macs of that kind."""
         wanted = {"cp" + python.replace(".", ""), "py3"}
-        return any(tag.split("-")[0] in wanted for tag in self.tags)
+        return self.target == target and any(tag.split("-")[0] in wanted for tag in self.tags)
 
     @cached_property
     def macos_by_tag(self) -> str:
@@ -166,25 +172,32 @@ class Facts:
             found.setdefault((wheel.distribution, wheel.version), []).append(wheel)
         return found
 
-    def wheel(self, distribution: str, version: str, python: str) -> WheelFacts | None:
+    def wheel(
+        self, distribution: str, version: str, python: str, target: Target = ARM64
+    ) -> WheelFacts | None:
         """The wheel of a release for the minor version *python*; None where none is known."""
         found = self._by_release.get((distribution, version), ())
-        return next((wheel for wheel in found if wheel.fits(python)), None)
+        return next((wheel for wheel in found if wheel.fits(python, target)), None)
 
     @cached_property
-    def _frameworks(self) -> dict[str, list[WheelFacts]]:
+    def _frameworks(self) -> dict[tuple[str, Target], list[WheelFacts]]:
         return {}
 
-    def frameworks(self, python: str) -> list[WheelFacts]:
+    def frameworks(self, python: str, target: Target = ARM64) -> list[WheelFacts]:
         """One wheel of each framework release by ascending version: for *python*, or the first it has."""
-        if python not in self._frameworks:
-            found = [
-                next((wheel for wheel in wheels if wheel.fits(python)), wheels[0])
+        if (python, target) not in self._frameworks:
+            known = (
+                [wheel for wheel in wheels if wheel.target == target]
                 for (distribution, _), wheels in self._by_release.items()
                 if distribution in releases.FRAMEWORKS
+            )
+            found = [
+                next((wheel for wheel in wheels if wheel.fits(python, target)), wheels[0])
+                for wheels in known
+                if wheels
             ]
-            self._frameworks[python] = sorted(found, key=lambda wheel: Version(wheel.version))
-        return self._frameworks[python]
+            self._frameworks[python, target] = sorted(found, key=lambda wheel: Version(wheel.version))
+        return self._frameworks[python, target]
 
 
 @cache

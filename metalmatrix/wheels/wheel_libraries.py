@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metalmatrix.published import releases
+from metalmatrix.published.targets import ARM64, X86_64, Target
 from metalmatrix.wheels.binds import FLAT, MAIN, read_binds
 from metalmatrix.wheels.macho import MachO, MachOError
 from metalmatrix.wheels.ranged import WheelError
@@ -69,13 +70,14 @@ def read_wheel(
         IndexUnreachableError: The connection broke.
     """
     release, listed = item
+    target = X86_64 if listed in release.intel else ARM64
     metadata = HeaderParser().parsestr(wheel.metadata("METADATA"))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch)))
         if release.distribution in releases.FRAMEWORKS:
-            libraries = _Framework(wheel, folder, stack, symbols, known).libraries()
+            libraries = _Framework(wheel, folder, stack, symbols, known, target).libraries()
         else:
-            libraries = _plugins(wheel, folder, symbols)
+            libraries = _plugins(wheel, folder, symbols, target)
     return WheelFacts(
         release.distribution,
         release.version,
@@ -94,7 +96,7 @@ def _unpacked(wheel: Wheel, name: str, folder: Path) -> Path:
     return path
 
 
-def _plugins(wheel: Wheel, folder: Path, symbols: list[Symbol]) -> list[Library]:
+def _plugins(wheel: Wheel, folder: Path, symbols: list[Symbol], target: Target) -> list[Library]:
     """The libraries that TensorFlow opens, with what they take from outside the system."""
     names = sorted(
         name
@@ -109,9 +111,9 @@ def _plugins(wheel: Wheel, folder: Path, symbols: list[Symbol]) -> list[Library]
     found = []
     for name in names:
         path = _unpacked(wheel, name, folder)
-        with MachO(path) as file:
+        with MachO(path, target) as file:
             image = file.image
-            taken = [bind for bind in read_binds(path) if _is_taken(file, bind)]
+            taken = [bind for bind in read_binds(path, target) if _is_taken(file, bind)]
         for bind in taken:
             listed.setdefault(bind.symbol, Symbol(bind.symbol, bind.demangled))
         binds = [Bind(listed[bind.symbol], bind.ordinal, bind.weak) for bind in taken]
@@ -152,8 +154,9 @@ class _Framework:
         stack: ExitStack,
         symbols: Sequence[Symbol],
         known: Mapping[str, WheelFacts],
+        target: Target,
     ) -> None:
-        self._wheel, self._folder, self._stack = wheel, folder, stack
+        self._wheel, self._folder, self._stack, self._target = wheel, folder, stack, target
         self._asked = [symbol.name for symbol in symbols]
         self._names = frozenset(self._asked)
         self._known = known
@@ -212,7 +215,7 @@ class _Framework:
     def _file(self, path: str) -> MachO:
         if path not in self._open:
             unpacked = _unpacked(self._wheel, path, self._folder)
-            self._open[path] = self._stack.enter_context(MachO(unpacked))
+            self._open[path] = self._stack.enter_context(MachO(unpacked, self._target))
             unpacked.unlink()  # the map keeps it until it is closed
         return self._open[path]
 

@@ -17,12 +17,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from metalmatrix.errors import IndexUnreachableError, MatrixError, MetalmatrixError
 from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.published import releases
-from metalmatrix.published.releases import BINARIES_FROM, FRAMEWORKS, PLUGINS
+from metalmatrix.published.releases import (
+    BINARIES_FROM,
+    FRAMEWORKS,
+    PLUGINS,
+    distribution_of,
+)
+from metalmatrix.published.targets import X86_64
 from metalmatrix.published.update import TIMEOUT, default_index
 from metalmatrix.resolving.lock import digest_of
 from metalmatrix.wheels import wheel_facts
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from packaging.tags import Tag
     from requests import Session
 
     from metalmatrix.published.releases import Release
@@ -79,7 +87,8 @@ def missing(facts: Facts, known: Iterable[Release], *, again: bool = False) -> l
     for release in known:
         if release.distribution not in ASKED:
             continue
-        for wheel in release.wheels:
+        intel = [wheel for wheel in release.intel if _is_wanted(release, wheel)]
+        for wheel in (*release.wheels, *intel):
             if wheel.size < BINARIES_FROM and release.distribution in FRAMEWORKS:
                 continue  # a stub
             have = facts.by_sha256.get(wheel.sha256)
@@ -94,6 +103,23 @@ def missing(facts: Facts, known: Iterable[Release], *, again: bool = False) -> l
             item[1].file,
         ),
     )
+
+
+def _is_wanted(release: Release, wheel: releases.Wheel) -> bool:
+    """Whether a wheel for Intel Macs is read: one that a cell is of, from Python 3.8 on.
+
+    Cells are of plugins, and of final frameworks under the one name that stands for them.
+    """
+    if not {f"cp3{minor}" for minor in range(8, 20)} & {tag.interpreter for tag in _tags(wheel)}:
+        return False
+    if release.distribution in PLUGINS:
+        return True
+    final, name = not Version(release.version).is_prerelease, distribution_of(release.version, X86_64)
+    return final and release.distribution == name
+
+
+def _tags(wheel: releases.Wheel) -> frozenset[Tag]:
+    return parse_wheel_filename(wheel.file)[3]
 
 
 def read_facts(

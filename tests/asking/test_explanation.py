@@ -18,13 +18,14 @@ from metalmatrix.asking.explanation import Explained, explained, line
 from metalmatrix.asking.nearest import Near
 from metalmatrix.asking.words import Query
 from metalmatrix.cells.cell import Cell
+from metalmatrix.published.targets import ARM64, X86_64
 from metalmatrix.reported.neighbours import Neighbour
 from metalmatrix.resolving.floor import KNOWN
 from metalmatrix.resolving.question import MACOS_TARGET
 from metalmatrix.table.terminal import WIDTH, print_lines
 from metalmatrix.text import plain
 from metalmatrix.verdicts.evidence import Evidence
-from metalmatrix.verdicts.observe import RESOLVER, from_linked
+from metalmatrix.verdicts.observe import from_linked, resolver
 from metalmatrix.verdicts.report import CellReport, cell_report
 from metalmatrix.verdicts.verdict import VERDICTS
 from metalmatrix.wheels.link import link_release
@@ -54,8 +55,8 @@ def words(text: str) -> str:
 
 def test_the_resolver_says_for_which_macos() -> None:
     """What installs depends on the macOS that was resolved for: evidence names it, as uv was told it."""
-    assert RESOLVER == "the resolver, for macOS 13.0 on arm64"
-    assert MACOS_TARGET in RESOLVER
+    assert resolver(ARM64) == "the resolver, for macOS 13.0 on arm64"
+    assert MACOS_TARGET in resolver(X86_64)
 
 
 def test_a_floor_says_how_far_it_goes() -> None:
@@ -71,8 +72,8 @@ def rotten(cell: str) -> tuple[Evidence, ...]:
     """What is known of a cell that installs, and whose plain set breaks a bound."""
     found = from_linked(Cell.parse(cell), load_facts())
     return (
-        evidence("resolved", "ok", source=RESOLVER),
-        evidence("resolved", "ok", set="plain", source=RESOLVER),
+        evidence("resolved", "ok", source=resolver(ARM64)),
+        evidence("resolved", "ok", set="plain", source=resolver(ARM64)),
         *(
             [Evidence("linked", "", found.outcome, found.message, "2026-11-21", found.source, found.stage)]
             if found

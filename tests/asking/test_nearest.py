@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from packaging.version import Version
@@ -218,7 +218,7 @@ class TestCost:
         ),
     ],
 )
-def test_a_change_is_told_in_words(other: dict[str, str], said: str) -> None:
+def test_a_change_is_told_in_words(other: dict[str, Any], said: str) -> None:
     """What stays, and what is instead of what."""
     assert change(ASKED, replace(ASKED, **other)) == said
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from metalmatrix.asking.loose import COMMAND
 from metalmatrix.asking.words import LONGEST, MOST, find
+from metalmatrix.cells import history
 from metalmatrix.cells.cell import NO_PLUGIN, Cell
 from metalmatrix.errors import UsageError
 from tests.samples import HOSTILE
@@ -158,6 +159,62 @@ class TestIds:
         error = refused("py3.16-*")
         assert "'py3.16-*'" in error.what
         assert suggested(error)
+
+
+class TestIntel:
+    """Cells for Intel Macs are meant where a word says so, and only then."""
+
+    CELLS = (*history.cells(), *history.cells("x86_64"))
+
+    @pytest.mark.parametrize("word", ["x86_64", "x86-64", "intel", "Intel", "AMD"])
+    def test_a_word_for_the_mac(self, word: str) -> None:
+        """Wherever it stands."""
+        for typed in (["3.9", "2.12.0", "0.8.0", word], [word, "py3.9-tf2.12.0-metal0.8.0"]):
+            found = find(typed, self.CELLS).cells
+            assert [cell.id for cell in found] == ["py3.9-tf2.12.0-metal0.8.0-x86_64"]
+
+    def test_without_it_apple_silicon_is_meant(self) -> None:
+        """By loose words and by patterns alike."""
+        for typed in (["2.12"], ["py3.9-tf2.12*"], ["py3.9-tf2.12-metal"]):
+            assert {cell.target for cell in find(typed, self.CELLS).cells} == {"arm64"}
+
+    def test_ids_and_patterns_say_it_themselves(self) -> None:
+        """An id that ends with it stands beside one that does not."""
+        both = ["py3.9-tf2.12.0-nometal", "py3.9-tf2.12.0-nometal-x86_64"]
+        assert [cell.id for cell in find(both, self.CELLS).cells] == both
+        found = find(["py3.9-tf2.12.0-metal0.?.?-x86_64"], self.CELLS).cells
+        assert {cell.target for cell in found} == {"x86_64"}
+        assert len(found) > 5
+
+    def test_alone_it_means_all_of_them(self) -> None:
+        """What is not named is all of it."""
+        assert {cell.target for cell in find(["intel"], self.CELLS).cells} == {"x86_64"}
+
+    @pytest.mark.parametrize(
+        ("typed", "what", "instead"),
+        [
+            ("x86_64 2.17.0", "2.17.0 was published without a wheel for Intel Macs", "x86_64 2.15.0"),
+            ("x86_64 2.18", "2.18 was published without a wheel for Intel Macs", "x86_64 2.16"),
+            ("intel 1.1.0", "'1.1.0' is no known version", "intel 1.0.0"),
+            (
+                "py3.9-tf2.12.0-metal0.8.9-x86_64",
+                "'0.8.9' is no known version of tensorflow-metal",
+                "py3.9-tf2.12.0-metal0.8.0-x86_64",
+            ),
+        ],
+    )
+    def test_what_there_is_not(self, typed: str, what: str, instead: str) -> None:
+        """The refusal speaks of Intel Macs, and the command to type still does."""
+        error = refused(*typed.split(), cells=self.CELLS)
+        assert what in error.what
+        assert " ".join(suggested(error)) == instead
+
+    def test_a_second_build_is_told(self) -> None:
+        """Apple's build of a release is another one, and never said to be empty there."""
+        (note,) = find(["tensorflow-macos==2.12.0", "3.9", "none", "intel"], self.CELLS).notes
+        assert note == (
+            "tensorflow-macos 2.12.0 is another build, by Apple: tensorflow 2.12.0 is what is explained here"
+        )
 
 
 class TestTypos:

@@ -71,6 +71,19 @@ def test_a_plugin_of_another_name_spells_it() -> None:
     assert Cell.parse(cell.id) == cell
 
 
+@pytest.mark.parametrize("plugin", ["metal0.8.0", "nometal", "tensorflow_metal_plugin-0.4.1"])
+def test_the_kind_of_mac_is_in_the_id_where_it_is_not_apple_silicon(plugin: str) -> None:
+    """A cell for Intel Macs has its own id and tag, and the one for Apple silicon keeps its own."""
+    arm, intel = Cell.parse(f"py3.9-tf2.12.0-{plugin}"), Cell.parse(f"py3.9-tf2.12.0-{plugin}-x86_64")
+    assert (arm.target, intel.target) == ("arm64", "x86_64")
+    assert intel.id == f"{arm.id}-x86_64"
+    assert intel.tags == (*arm.tags, "x86_64")
+    assert (arm.distribution, intel.distribution) == ("tensorflow-macos", "tensorflow")
+    for other in ("arm64", "ppc64", "x86_64-x86_64"):
+        with pytest.raises(UsageError):
+            Cell.parse(f"py3.9-tf2.12.0-{plugin}-{other}")
+
+
 def test_a_cell_without_a_plugin_is_one_whichever_plugin_it_lacks() -> None:
     """Without a plugin its name means nothing: the cell is the same, and names none."""
     cell = Cell("3.12", "2.21.0", NO_PLUGIN, "tensorflow", "tensorflow-metal-plugin")

@@ -13,6 +13,7 @@ from metalmatrix.cells import history, matrix_file
 from metalmatrix.cells.cell import NO_PLUGIN, Cell
 from metalmatrix.published import releases
 from metalmatrix.published.compiled import sdist_of
+from metalmatrix.published.targets import TARGETS, Target
 from metalmatrix.wheels import wheel_facts
 from metalmatrix.wheels.wheel_facts import load_facts
 
@@ -26,10 +27,29 @@ def test_each_combination_is_there_once() -> None:
     assert len({cell.id for cell in found}) == len(found) == len(history.pythons()) * pairs > 2000
 
 
-def test_every_wheel_that_is_known_has_its_cells() -> None:
-    """A Python or a release that some wheel is for is in the history."""
-    known = {(wheel.distribution, wheel.version) for wheel in load_facts().wheels}
-    assert known <= {*history.frameworks(), *history.plugins()}
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_wheel_that_is_known_has_its_cells(target: Target) -> None:
+    """A Python or a release that some wheel is for is in the history of its kind of Macs."""
+    wheels = [wheel for wheel in load_facts().wheels if wheel.target == target]
+    known = {(wheel.distribution, wheel.version) for wheel in wheels}
+    assert known
+    assert known <= {*history.frameworks(target), *history.plugins(target)}
+
+
+def test_intel_macs() -> None:
+    """Their cells are what has a wheel for them, by ids of their own, and none is a cell of Apple silicon."""
+    found = history.cells("x86_64")
+    assert {cell.id for cell in found}.isdisjoint(cell.id for cell in history.cells())
+    assert all(cell.id.endswith("-x86_64") and Cell.parse(cell.id) == cell for cell in found)
+    assert history.frameworks("x86_64")[-1] == ("tensorflow", "2.16.2")
+    assert [version for _, version in history.plugins("x86_64")][-2:] == ["0.8.0", "1.0.0"]
+    assert {name for name, _ in history.frameworks("x86_64")} == {"tensorflow"}  # not Apple's build of 2.12.0
+    pairs = len(history.frameworks("x86_64")) * len(history.plugins("x86_64"))
+    assert len(found) == pairs * len(history.pythons())
+
+
+def test_every_python_and_plugin_is_there() -> None:
+    """What some wheel for Apple silicon is for."""
     assert {name for name, _ in history.plugins()} == {*releases.PLUGINS}
     assert {"3.8", "3.12"} <= set(history.pythons())
     assert all(any(wheel.fits(python) for wheel in load_facts().wheels) for python in history.pythons())
@@ -73,13 +93,14 @@ def test_what_was_written_is_read_anew(tmp_path: Path, monkeypatch: pytest.Monke
     assert history.cells() == before
 
 
-def test_the_whole_history_is_known_offline() -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_whole_history_is_known_offline(target: Target) -> None:
     """From the data alone every cell has a verdict; none is unknown but of a plugin to be compiled."""
     code = (
         "import sys; from metalmatrix import cli; from metalmatrix.resolving import ask\n"
         "def run_uv(*a, **k): raise AssertionError('asked')\n"
         "ask.run_uv = run_uv\n"
-        "sys.exit(cli.main(['static', '--json']))"
+        f"sys.exit(cli.main(['static', '--json', '--target', {target!r}]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60, check=True
@@ -88,18 +109,22 @@ def test_the_whole_history_is_known_offline() -> None:
     found = json.loads(done.stdout)
     assert found["as_of"] == matrix_file.load().as_of.isoformat()
     cells = {cell["cell"]: cell for cell in found["cells"]}
-    assert cells.keys() == {cell.id for cell in history.cells()}
+    everything = history.cells(target)
+    assert cells.keys() == {cell.id for cell in everything}
+    assert {cell.get("target", "arm64") for cell in cells.values()} == {target}
     unknown = {name for name, cell in cells.items() if cell["verdict"] == "unknown"}
-    sources = {cell.id: cell for cell in history.cells() if sdist_of(cell)}
+    sources = {cell.id: cell for cell in everything if sdist_of(cell)}
     assert unknown <= sources.keys()
-    assert {cells[name]["verdict"] for name in sources} == {"unknown", "not-installable"}
-    assert {cells[name]["stage"] for name in unknown} == {"resolve", "link"}
+    assert bool(sources) == (target == "arm64")
+    if sources:
+        assert {cells[name]["verdict"] for name in sources} == {"unknown", "not-installable"}
+        assert {cells[name]["stage"] for name in unknown} == {"resolve", "link"}
     facts = load_facts()
-    for cell in history.cells():
+    for cell in everything:
         if cell.plugin == NO_PLUGIN:
             continue
-        both = facts.wheel(cell.distribution, cell.framework, cell.python) and facts.wheel(
-            cell.plugin_distribution, cell.plugin, cell.python
+        both = facts.wheel(cell.distribution, cell.framework, cell.python, target) and facts.wheel(
+            cell.plugin_distribution, cell.plugin, cell.python, target
         )
         linked = [e["outcome"] for e in cells[cell.id]["evidence"] if e["kind"] == "linked"]
         assert linked in ([["ok"], ["fails"]] if both else [["unknown"]])

@@ -305,6 +305,7 @@ REFUSED = {
     "an inclusion twice": declared(more='[[include]]\ncell = "py3.9-tf2.15.1-nometal"\n' * 2),
     # Rules
     "an inclusion of no cell": declared(more='[[include]]\ncell = "py3.9-*"\n'),
+    "an inclusion of an Intel Mac": declared(more='[[include]]\ncell = "py3.9-tf2.16.2-nometal-x86_64"\n'),
     "an inclusion of an unknown Python": declared(more='[[include]]\ncell = "py3.99-tf2.15.1-nometal"\n'),
     "an inclusion of an unknown release": declared(more='[[include]]\ncell = "py3.9-tf2.15.9-nometal"\n'),
     "an exclusion of nothing": declared(more='[[exclude]]\ncell = "py3.12-*"\nreason = "r"\n'),

@@ -58,7 +58,7 @@ def by_name(found: update.Found) -> dict[str, Release]:
 
 @both_kinds
 def test_what_is_kept(*, as_html: bool) -> None:
-    """JSON and HTML pages give the same releases: early days, yanks, and wheels for macOS on arm64 only."""
+    """JSON and HTML pages give the same releases: early days, yanks, and wheels for Macs only."""
     with FakeIndex(WHEELS, as_html=as_html) as index:
         found = update.fetch_releases(index=index.url)
     assert found.odd == {}
@@ -80,7 +80,10 @@ def test_what_is_kept(*, as_html: bool) -> None:
     assert kept["tensorflow 2.17.0rc0"].wheels == (
         Wheel(UNIVERSAL.file, UNIVERSAL.digest, len(UNIVERSAL.content)),
     )
+    intel = WHEELS[6]
     assert kept["tensorflow-metal 0.1.0"].wheels == ()
+    assert kept["tensorflow-metal 0.1.0"].intel == (Wheel(intel.file, intel.digest, len(intel.content)),)
+    assert kept["tensorflow 2.17.0rc0"].intel == ()  # a universal2 wheel is kept once
     assert kept["tensorflow-metal 1.1.0"].yanked
     assert kept["tensorflow-metal-plugin 0.4.1"].wheels == ()
     assert kept["tensorflow-metal-plugin 0.4.1"].sdist == Sdist(
@@ -101,7 +104,7 @@ def test_sizes_are_asked_once() -> None:
         again = update.fetch_releases(found.releases, index=index.url)
         asked_again = [path for method, path in index.requests if method == "HEAD"]
         fetched = [path for method, path in index.requests if method == "GET" and "/files/" in path]
-    assert len(asked) == 5
+    assert len(asked) == 6
     assert asked_again == asked
     assert fetched == [f"/files/{SOURCE.file}"]
     assert again == found

@@ -30,6 +30,7 @@ KNOWN: Mapping[Question, Answer] = {
     Question("3.11", ("b==2.0",), (), DAY): Answer("ok", lock("b==2.0", "six==1.17.0")),
     Question("3.9", ("b==10.0",), ("six<1.17",), DAY): Answer("ok", lock("b==10.0", "six==1.16.0")),
     Question("3.10", ("b==10.0",), (), DAY): Answer("fails", None, "Because <b> & [red]", "b"),
+    Question("3.9", ("b==2.0",), (), DAY, platform="macos-x86_64"): Answer("fails", None, "no", "b"),
 }
 
 
@@ -47,6 +48,7 @@ class TestFile:
             (["b==2.0"], "3.11"),
             (["b==10.0"], "3.9"),
             (["b==10.0"], "3.10"),
+            (["b==2.0"], "3.9"),
         ]
         assert [e["name"] for e in entries if "package" in e] == ["b", "b", "six", "six"]
 
@@ -106,7 +108,7 @@ class TestShipped:
         monkeypatch.setattr("metalmatrix.resolving.resolve.ask", ask)
         monkeypatch.setattr("metalmatrix.resolving.resolve.recall", lambda _: None)
         resolver = Resolver(answered_as_of())
-        cells = (*history.cells(), *matrix_file.load().cells)
+        cells = (*history.cells(), *history.cells("x86_64"), *matrix_file.load().cells)
         resolver.resolve(cells)
         outcomes = {
             (resolver.answer(cell, which).outcome, bool(sdist_of(cell))) for cell in cells for which in SETS

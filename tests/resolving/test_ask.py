@@ -241,3 +241,8 @@ class TestAsking:
         ):
             assert option in line
         assert seen["env"] == {"MACOSX_DEPLOYMENT_TARGET": "13.0"}
+        asking.ask(Question("3.9", ("six",), (), DAY, platform="macos-x86_64"))
+        line = " ".join(map(str, seen["arguments"]))  # type: ignore[call-overload]
+        assert "--python-platform x86_64-apple-darwin " in line
+        asking.ask(Question("3.9", ("six",), (), DAY, platform="linux-x86_64"))
+        assert "--python-platform" not in seen["arguments"]  # type: ignore[operator]

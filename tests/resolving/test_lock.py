@@ -148,7 +148,7 @@ class TestMacos:
     ) -> None:
         """A release needs what the wheel with the lowest tag needs, and never less than macOS 11."""
         wheels = tuple(Wheel(f"numpy-1.26.4-{tag}.whl", SHA) for tag in tags)
-        assert Package("numpy", "1.26.4", wheels).macos_floor == floor
+        assert Package("numpy", "1.26.4", wheels).macos_floor() == floor
 
 
 class TestUnion:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from metalmatrix.published.targets import TARGETS
 from metalmatrix.wheels import link as rules
 from metalmatrix.wheels.link import FLAT_NAMESPACE, gone_since, link, link_release
 from metalmatrix.wheels.macho import Dependency
@@ -290,6 +291,31 @@ def test_a_report_that_names_no_plugin() -> None:
     for plugin_version in ("0.5.0", "0.5.1", "0.6.0"):
         assert link_release(load_facts(), "3.10", "2.10.0", plugin_version).outcome == "ok"
         assert link_release(load_facts(), "3.10", "2.11.0", plugin_version).outcome == "fails"
+
+
+def test_an_intel_mac() -> None:
+    """Issue 50541, an iMac with an AMD GPU: its symbol, where Apple's own build of that release has it."""
+    for plugin_version in ("0.1.0", "0.1.1", "0.1.2"):
+        found = link_release(load_facts(), "3.8", "2.5.0", plugin_version, target="x86_64")
+        assert (found.outcome, found.symbol) == ("fails", Symbol("_TF_AssignUpdateVariable"))
+    assert link_release(load_facts(), "3.8", "2.5.0", "0.1.0").outcome == "ok"
+    found = link_release(load_facts(), "3.11", "2.18.0", "1.1.0", target="x86_64")
+    assert found == rules.Linked(
+        "unknown", "no wheel of tensorflow 2.18.0 for Python 3.11 on x86_64 is known"
+    )
+
+
+def test_wheels_of_one_kind_of_mac_are_never_linked_with_the_other() -> None:
+    """A release has wheels for both under one Python: each is found for its own, and for nothing else."""
+    facts = load_facts()
+    found = {target: facts.wheel("tensorflow-metal", "0.8.0", "3.9", target) for target in TARGETS}
+    assert [wheel.file.rsplit("-", 1)[1] for wheel in found.values() if wheel] == [
+        "macosx_12_0_arm64.whl",
+        "macosx_12_0_x86_64.whl",
+    ]
+    for target in TARGETS:
+        assert {wheel.target for wheel in facts.frameworks("3.9", target)} == {target}
+    assert all(len(f"{wheel.tags} arm64".split("x86_64")) == 1 for wheel in facts.frameworks("3.9"))
 
 
 def test_the_known_break_is_told_whole() -> None:

@@ -18,7 +18,7 @@ from metalmatrix.wheels.wheel_libraries import NoPluginError
 from metalmatrix.wheels.wheel_update import Reader, Reading, missing, regenerate
 from tests.fake_index import FakeIndex, FakeWheel
 from tests.file_server import FileServer
-from tests.tiny_macho import Tiny
+from tests.tiny_macho import ARM64, X86_64, Tiny, fat
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +96,11 @@ WHEELS = (
 )
 
 
+def listed(wheel: FakeWheel) -> releases.Wheel:
+    """A wheel as the index lists it."""
+    return releases.Wheel(wheel.file, wheel.digest, len(wheel.content))
+
+
 def published(*wheels: FakeWheel) -> tuple[Release, ...]:
     """The releases that the index would list."""
     found: dict[tuple[str, str], list[FakeWheel]] = {}
@@ -106,7 +111,8 @@ def published(*wheels: FakeWheel) -> tuple[Release, ...]:
             *key,
             "2024-01-01",
             yanked=False,
-            wheels=tuple(releases.Wheel(w.file, w.digest, len(w.content)) for w in group),
+            wheels=tuple(listed(w) for w in group if not w.file.endswith("x86_64.whl")),
+            intel=tuple(listed(w) for w in group if w.file.endswith("x86_64.whl")),
         )
         for key, group in found.items()
     )
@@ -182,6 +188,37 @@ def test_any_plugin_with_wheels_is_read_and_linked_by_the_same_rules(tmp_path: P
     metal = from_linked(replace(cell, plugin_distribution="tensorflow-metal"), facts)
     assert metal is not None
     assert metal.outcome == "ok"
+
+
+def test_wheels_for_intel_macs_are_read_by_the_same_rules(tmp_path: Path) -> None:
+    """The image of their own machine is read, binds included, for final frameworks from Python 3.8 on."""
+
+    def intel(name: str, version: str, tag: str, **libraries: bytes) -> FakeWheel:
+        files = {path.replace("__", "/"): data for path, data in libraries.items()}
+        return FakeWheel(name, version, f"{tag}-macosx_12_0_x86_64", files=files)
+
+    base = Tiny(f"@rpath/{PYWRAP}", (SYSTEM,), (), {"_TF_NewStatus": (0, "")}, cpu=X86_64).build()
+    other = Tiny("bazel-out/arm", (SYSTEM,), binds=(("_TF_Arm", -2, False),)).build()
+    own = Tiny("bazel-out/intel", (SYSTEM,), binds=(("_TF_NewStatus", -2, False),), cpu=X86_64).build()
+    where = "tensorflow__python___pywrap_tensorflow_internal.so"
+    library = {"tensorflow-plugins__own.dylib": fat((ARM64, other), (X86_64, own))}
+    wheels = (
+        intel("tensorflow-metal", "1.0.0", "cp38-cp38", **library),
+        intel("tensorflow", "2.16.2", "cp38-cp38", **{where: base, "filler": bytes(200_000)}),
+        intel("tensorflow", "2.16.0rc0", "cp38-cp38", **{where: base, "filler": bytes(200_000)}),
+        intel("tensorflow", "2.16.2", "cp37-cp37m", **{where: base, "filler": bytes(200_000)}),
+        intel("tensorflow-macos", "2.12.0", "cp38-cp38", **{where: base, "filler": bytes(200_000)}),
+    )
+    facts = read(tmp_path, *wheels)[0].facts
+    assert [wheel.file for wheel in facts.wheels] == [wheels[1].file, wheels[0].file]
+    assert [symbol.name for symbol in facts.symbols] == ["_TF_NewStatus"]
+    names = {wheel.libraries[0].install_name for wheel in facts.wheels}
+    assert names == {"bazel-out/intel", f"@rpath/{PYWRAP}"}
+    assert parse_facts(dump_facts(facts)) == facts
+    found = link_release(facts, "3.8", "2.16.2", "1.0.0", target="x86_64")
+    # Python loads the module locally
+    assert found.line == "symbol not found in flat namespace '_TF_NewStatus'"
+    assert link_release(facts, "3.8", "2.16.2", "1.0.0").outcome == "unknown"
 
 
 def test_shared_libraries_are_read_once(tmp_path: Path) -> None:
