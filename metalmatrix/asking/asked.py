@@ -139,7 +139,8 @@ def _rows(reports: Iterable[CellReport]) -> list[_Row]:
     names = list(dict.fromkeys(_plugin(report.cell) for report in sorted(ordered, key=_by_plugin)))
     alike: dict[tuple[str, ...], dict[int, list[CellReport]]] = {}
     for report in ordered:
-        key = (report.cell.framework, report.cell.target, label(report.verdict), _reason(report))
+        cell = report.cell
+        key = (cell.framework, cell.target, cell.route, label(report.verdict), _reason(report))
         alike.setdefault(key, {}).setdefault(names.index(_plugin(report.cell)), []).append(report)
     rows = []
     for by_plugin in alike.values():
@@ -162,17 +163,18 @@ def _by_plugin(report: CellReport) -> tuple[object, ...]:
 
 
 def _plugin(cell: Cell) -> str:
-    return NO_PLUGIN if cell.plugin == NO_PLUGIN else cell.plugin_name
+    return cell.plugin_name.replace("no plugin", NO_PLUGIN)
 
 
 def _span(names: list[str]) -> str:
     """Plugins that follow each other: ``none, metal 0.1.0-1.2.0``."""
-    by_name: dict[str, list[str]] = {}
-    for name in names:
-        by_name.setdefault(name.partition(" ")[0], []).append(name)
+    by_name: dict[tuple[str, ...], list[str]] = {}
+    for text in names:
+        name, *version = text.split(" ", 2)  # and the route, where it is told
+        by_name.setdefault((name, *version[1:]), []).append(version[0] if version else "")
     return ", ".join(
-        found[0] if len(found) == 1 else f"{found[0]}-{found[-1].partition(' ')[2]}"
-        for found in by_name.values()
+        " ".join(filter(None, (name, "-".join(dict.fromkeys((versions[0], versions[-1]))), *route)))
+        for (name, *route), versions in by_name.items()
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from metalmatrix.asking import install
 from metalmatrix.asking.nearest import GOOD, nearest
-from metalmatrix.cells.cell import NO_PLUGIN
+from metalmatrix.cells.cell import CONDA, NO_PLUGIN, VENV
 from metalmatrix.published.compiled import BY_WHOM
 from metalmatrix.published.releases import FRAMEWORKS, distribution_of, has_binaries, published
 from metalmatrix.published.targets import ARM64, X86_64
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 FEW = 20
 """Cells up to which the nearest and the commands are in the JSON: for more it would take long."""
+
+BY_CONDA = (
+    "Its interpreter comes from conda, its packages from the package index by pip: what is known of the "
+    "wheels is the same as without conda."
+)
 
 _MESSAGE, _SOURCE = 700, 200
 _MOST_EVIDENCE = 12
@@ -102,7 +107,7 @@ class Explained:
         return {
             **self.report.to_json(),
             "nearest": [near.to_json() for near in self.near],
-            "install": list(install.with_uv(self.to_install, self.lock)) if self.to_install else [],
+            "install": list(install.from_nothing(self.to_install, self.lock)) if self.to_install else [],
         }
 
 
@@ -138,6 +143,8 @@ def lines(item: Explained, facts: Facts) -> Iterator[TextLine]:
     yield line(_sentence(report))
     if report.cell.target == X86_64:
         yield line(_intel(report.cell))
+    if report.cell.route == CONDA:
+        yield line(BY_CONDA)
     yield from _seen(report, facts)
     if report.macos:
         yield line()
@@ -334,7 +341,8 @@ def way_out(item: Explained, instead_of: str = "it") -> Iterator[TextLine]:
     if cell := item.to_install:
         yield line()
         yield line("To install it" if good else "To install the first of them", "title")
-        for text in install.with_uv(cell, item.lock):
+        for text in install.from_nothing(cell, item.lock):
             yield line(text, "command", indent=2, whole=True)
-        yield line(f"or, in an environment of Python {cell.python}:", indent=2)
-        yield line(install.with_pip(cell, item.lock), "command", indent=2, whole=True)
+        if cell.route == VENV:
+            yield line(f"or, in an environment of Python {cell.python}:", indent=2)
+            yield line(install.with_pip(cell, item.lock), "command", indent=2, whole=True)

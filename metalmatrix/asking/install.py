@@ -1,14 +1,16 @@
 """The command that installs a cell: its releases by the names that hold the binaries, and the bounds needed.
 
-Two lines of uv, since the Python is half of the cell and uv brings it; beside them pip's line, for a Python
-that is there.  Wheels only, as the resolver was asked: else Python 3.8 gets a cryptography to be compiled
-(November 2026).  Every requirement is in double quotes, which zsh and bash leave alone.  Pure.
+Two lines of uv, since the Python is half of the cell and uv brings it; of conda for a cell of that route.
+Beside uv's stands pip's line, for a Python that is there.  Wheels only, as the resolver was asked: else
+Python 3.8 gets a cryptography to be compiled (November 2026).  Every requirement is in double quotes, which
+zsh and bash leave alone.  Pure.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalmatrix.cells.cell import CONDA
 from metalmatrix.published import releases
 from metalmatrix.resolving.repairs import repairs_for
 
@@ -38,8 +40,11 @@ def requirements(cell: Cell, lock: Lock | None = None) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def with_uv(cell: Cell, lock: Lock | None = None) -> tuple[str, ...]:
-    """The lines to type where uv is: an environment of that Python, and what goes into it."""
+def from_nothing(cell: Cell, lock: Lock | None = None) -> tuple[str, ...]:
+    """The lines to type where uv is, or conda: an environment of that Python, and what goes into it."""
+    if cell.route == CONDA:
+        made, name = with_pip(cell, lock), f"tf-{cell.framework}"
+        return f"conda create --name {name} python={cell.python}", f"conda activate {name}", made
     return f"uv venv --python {cell.python}", f"uv pip install {_arguments(cell, lock)}"
 
 

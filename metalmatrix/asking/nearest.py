@@ -12,13 +12,13 @@ and verdicts order what is asked for together, so that the cost is bounded; one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
-from metalmatrix.cells.cell import NO_PLUGIN
+from metalmatrix.cells.cell import NO_PLUGIN, VENV
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,6 +75,9 @@ def nearest(cell: Cell, universe: Iterable[Cell], reports_of: ReportsOf) -> tupl
         reports_of: Gives the reports of cells, in any order.
     """
     found: list[Near] = []
+    universe = [other for other in universe if other.route == VENV]
+    if cell.route != VENV:  # what is to be taken instead is installed in the same way
+        universe = [replace(other, route=cell.route) for other in universe]
     for reports in _asked(_batches(cell, universe), reports_of):
         good = [report for report in reports if report.verdict.word in GOOD]
         good.sort(key=lambda report: (GOOD.index(report.verdict.word), report.rank))

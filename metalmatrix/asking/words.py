@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.asking.axes import axes_of
 from metalmatrix.asking.loose import COMMAND, EXAMPLES, Loose, Problem, read
-from metalmatrix.cells.cell import Cell
+from metalmatrix.cells.cell import CONDA, VENV, Cell
 from metalmatrix.errors import UsageError
 from metalmatrix.published.targets import ARM64, TARGETS, X86_64
 from metalmatrix.text import plain
@@ -24,6 +24,7 @@ from metalmatrix.text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from metalmatrix.cells.cell import Route
     from metalmatrix.published.targets import Target
 
 LONGEST, MOST = 100, 1000
@@ -50,36 +51,42 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
     """The cells that *typed* means among *universe*.
 
     Ids and patterns stand for themselves, in any number; all other words together are one loose query.  An
-    axis that is not named means all of it; the kind of Mac is Apple silicon, unless a word says ``x86_64``.
+    axis that is not named means all of it; the kind of Mac is Apple silicon, unless a word says
+    ``x86_64``, and the route a virtual environment, unless one says ``conda``.
 
     Raises:
         UsageError: A word means nothing of the universe, or more than one thing.
     """
     words = [word for argument in typed for part in argument.split() if (word := part.strip(",;"))]
     _refuse_too_much(words)
-    universe = tuple(universe)
+    universe = [cell for cell in universe if cell.route == VENV]
     by_target = {target: {cell.id: cell for cell in universe if cell.target == target} for target in TARGETS}
+    everywhere = CONDA if any(word.lower() == CONDA for word in words) else VENV
     target = X86_64 if any(word.lower() in _INTEL for word in words) else ARM64
     cells = by_target[target].values()
     found: dict[str, Cell] = {}
     problems: list[Problem] = []
     loose: list[int] = []
     for place, typed_word in enumerate(words):
-        word = typed_word.lower()  # no id has a capital
+        word, route = _routed(typed_word.lower(), everywhere)  # no id has a capital
         of = X86_64 if X86_64 in word else target
         by_id = by_target[of]
-        if word in _INTEL:
+        if word in {*_INTEL, CONDA}:
             continue
         if word in by_id:
-            found[word] = by_id[word]
+            found |= _by_route([by_id[word]], route)
         elif _is_pattern(word):
             names = [name for name in by_id if fnmatchcase(name, word)]
-            found |= {name: by_id[name] for name in names}
+            found |= _by_route([by_id[name] for name in names], route)
             problems += [] if names else [_no_match(place, word)]
         elif _ID_LIKE.fullmatch(word):
             meant, wrong = _by_parts(word, by_id.values(), of)
-            found |= {cell.id: cell for cell in meant}
-            problems += [replace(problem, place=place) for problem in wrong]
+            found |= _by_route(meant, route)
+            mended = word != typed_word.lower()
+            problems += [
+                replace(p, place=place, instead=f"{p.instead}-{CONDA}" if p.instead and mended else p.instead)
+                for p in wrong
+            ]
         else:
             loose.append(place)
     query = Loose([read(words[place]) for place in loose], axes_of(cells), target=target)
@@ -87,8 +94,20 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
     if problems:
         raise _refused(words, sorted(problems, key=lambda problem: problem.place))
     if loose or not found:
-        found |= {cell.id: cell for cell in query.select(cells)}
+        found |= _by_route(query.select(cells), everywhere)
     return Query(tuple(found.values()), tuple(query.notes()))
+
+
+def _routed(word: str, route: Route) -> tuple[str, Route]:
+    """A word without the route that it ends with, and that route; else the one that all words have."""
+    without = word.removesuffix(f"-{CONDA}")
+    return (word, route) if without == word else (without, CONDA)
+
+
+def _by_route(cells: Iterable[Cell], route: Route) -> dict[str, Cell]:
+    """Cells by id, of a route."""
+    routed = [cell if cell.route == route else replace(cell, route=route) for cell in cells]
+    return {cell.id: cell for cell in routed}
 
 
 def _refused(words: Sequence[str], problems: Sequence[Problem]) -> UsageError:

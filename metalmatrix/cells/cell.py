@@ -3,7 +3,8 @@
 The id ``py3.11-tf2.15.1-metal1.1.0`` (``-nometal`` without a plugin) is the name of a cell in nox,
 in file names, in anchors and in JSON.  ``metal`` is the plugin that most have, ``tensorflow-metal``;
 another is spelled as in file names of wheels: ``py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.1``.  The kind
-of Mac is part of the id where it is not Apple silicon: ``py3.9-tf2.12.0-metal0.8.0-x86_64``.
+of Mac is part of the id where it is not Apple silicon: ``py3.9-tf2.12.0-metal0.8.0-x86_64``; and the route
+by which it is installed where that is not a virtual environment: ``py3.9-tf2.12.0-metal0.8.0-conda``.
 An id is built only from validated names and versions, so it is safe as a file name.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from packaging.version import InvalidVersion, Version
 
@@ -23,11 +25,16 @@ from metalmatrix.published.targets import ARM64, X86_64, Target
 NO_PLUGIN = "none"
 EXAMPLE = "py3.11-tf2.15.1-metal1.1.0"
 
+Route = Literal["venv", "conda"]
+VENV: Route = "venv"
+CONDA: Route = "conda"
+"""How a cell is installed: into a virtual environment, or into one of conda, with conda's interpreter."""
+
 _VERSION = r"[0-9][0-9a-z.]{0,24}"
 _ID = re.compile(
     rf"py(?P<python>3\.(?:0|[1-9][0-9]?))-tf(?P<framework>{_VERSION})-"
     rf"(?:nometal|metal(?P<metal>{_VERSION})|(?P<name>(?=.{{1,60}}-)[a-z0-9]+(?:_[a-z0-9]+)*)-(?P<other>{_VERSION}))"
-    rf"(?:-(?P<target>{X86_64}))?"
+    rf"(?:-(?P<target>{X86_64}))?(?:-conda)?"
 )
 
 
@@ -43,6 +50,7 @@ class Cell:
             2.16 a release has two names, and only one of them holds its binaries.
         plugin_distribution: The plugin's name, normalised; empty without a plugin.
         target: The kind of Mac it is for.
+        route: How it is installed.
     """
 
     python: str
@@ -51,6 +59,7 @@ class Cell:
     distribution: str
     plugin_distribution: str = PLUGIN
     target: Target = ARM64
+    route: Route = VENV
 
     def __post_init__(self) -> None:
         if self.plugin == NO_PLUGIN:  # one cell, whichever plugin it is without
@@ -64,16 +73,16 @@ class Cell:
             plugin = "nometal"
         elif self.plugin_distribution == PLUGIN:
             plugin = f"metal{self.plugin}"
-        target = "" if self.target == ARM64 else f"-{self.target}"
-        return f"py{self.python}-tf{self.framework}-{plugin}{target}"
+        parts = [f"py{self.python}", f"tf{self.framework}", plugin]
+        parts += [] if self.target == ARM64 else [self.target]
+        return "-".join(parts if self.route == VENV else [*parts, self.route])
 
     @property
     def plugin_name(self) -> str:
-        """The plugin for people: ``metal 1.1.0``, ``tensorflow-metal-plugin 0.4.1``, ``no plugin``."""
-        if self.plugin == NO_PLUGIN:
-            return "no plugin"
+        """The plugin for people: ``metal 1.1.0``, ``no plugin``, and the route: ``metal 1.1.0 conda``."""
         name = "metal" if self.plugin_distribution == PLUGIN else self.plugin_distribution
-        return f"{name} {self.plugin}"
+        told = "no plugin" if self.plugin == NO_PLUGIN else f"{name} {self.plugin}"
+        return told if self.route == VENV else f"{told} {self.route}"
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -84,16 +93,17 @@ class Cell:
             parts.append((name.replace("-", "_"), self.plugin))
         tags = [name + "_".join(str(number) for number in Version(text).release[:2]) for name, text in parts]
         tags += ["nometal"] if self.plugin == NO_PLUGIN else []
-        return tuple(tags) if self.target == ARM64 else (*tags, self.target)
+        tags += [] if self.target == ARM64 else [self.target]
+        return tuple(tags) if self.route == VENV else (*tags, self.route)
 
     @property
-    def plugin_key(self) -> tuple[bool, str, Version]:
-        """The order of the table's columns: no plugin, ``metal``, then others by name, each by version."""
+    def plugin_key(self) -> tuple[bool, str, Version, bool]:
+        """The order of the table's columns: no plugin, ``metal``, others by name; each by version, route."""
         name = self.plugin_distribution
-        return name not in {"", PLUGIN}, name, Version(self.plugin if name else "0")
+        return name not in {"", PLUGIN}, name, Version(self.plugin if name else "0"), self.route != VENV
 
     @property
-    def sort_key(self) -> tuple[Version, tuple[bool, str, Version], Version]:
+    def sort_key(self) -> tuple[Version, tuple[bool, str, Version, bool], Version]:
         """Framework, plugin, Python, each by version: the order of the table's rows and columns."""
         return Version(self.framework), self.plugin_key, Version(self.python)
 
@@ -116,7 +126,7 @@ class Cell:
             plugin_distribution = _known_plugin(text, match["name"].replace("_", "-"), plugin)
         target = X86_64 if match["target"] else ARM64
         name = releases.distribution_of(framework, target)
-        cell = cls(python, framework, plugin, name, plugin_distribution, target)
+        cell = cls(python, framework, plugin, name, plugin_distribution, target, route_of(text))
         for name, version in ((cell.distribution, framework), (cell.plugin_distribution, plugin)):
             if name and version not in releases.published(name):
                 near = releases.closest(name, version)
@@ -127,6 +137,11 @@ class Cell:
                 )
                 raise UsageError(f"{text}: no release {version} of {name} is known", hint)
         return cell
+
+
+def route_of(cell_id: str) -> Route:
+    """The route that an id ends with."""
+    return CONDA if cell_id.endswith(f"-{CONDA}") else VENV
 
 
 def _known_plugin(text: str, name: str, version: str) -> str:

@@ -11,9 +11,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from metalmatrix.errors import IndexUnreachableError, ResultError, ToolMissingError, UsageError
-from metalmatrix.running.environment import InstallError, environment
+from metalmatrix.running.environment import InstallError
 from metalmatrix.running.host import this_host
-from metalmatrix.running.interpreters import find_python, how_to_install
+from metalmatrix.running.routes import environment_of
 from metalmatrix.running.supervise import run_checks
 
 if TYPE_CHECKING:
@@ -63,10 +63,7 @@ def run_alone(
     lock = store.lock(host, digest)
     if lock is None:
         raise ResultError(f"The lock {digest} is missing or damaged.", f"{again} -- --fresh")
-    python = find_python(cell.python)
-    if python is None:
-        raise ToolMissingError(f"Python {cell.python} is not on this machine.", how_to_install(cell.python))
-    with environment(cell.id, python, keep=True, reuse=True) as place:
+    with environment_of(cell, keep=True, reuse=True) as place:
         tell(f"the environment is kept: {place.python}")
         try:
             place.sync(lock)

@@ -20,7 +20,7 @@ from metalmatrix.resolving.ask import reason
 from metalmatrix.resolving.uv import run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from metalmatrix.resolving.lock import Lock
@@ -39,7 +39,7 @@ class InstallError(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment in use."""
+    """An environment in use."""
 
     folder: Path
 
@@ -71,12 +71,14 @@ class Environment:
 
 
 @contextlib.contextmanager
-def environment(name: str, python: Path, *, keep: bool = False, reuse: bool = False) -> Iterator[Environment]:
+def environment(
+    name: str, python: Path | Callable[[Path], None], *, keep: bool = False, reuse: bool = False
+) -> Iterator[Environment]:
     """A virtual environment of *python*, empty unless it is reused, for as long as the context lasts.
 
     Args:
         name: A cell's id; two runs of one cell wait for each other.
-        python: The interpreter to make it of.
+        python: The interpreter to make it of; or what makes another kind of environment at a folder.
         keep: Leave the environment where it is, to be looked at.
         reuse: Take the one that was kept, if there is one.
 
@@ -90,9 +92,10 @@ def environment(name: str, python: Path, *, keep: bool = False, reuse: bool = Fa
     with FileLock(root / f"{name}.lock"):
         if not (reuse and (folder / "KEPT").exists()):
             shutil.rmtree(folder, ignore_errors=True)
-            said = run_uv(["venv", str(folder), "--python", str(python), "--quiet", "--no-project"])
-            if said.code != 0:
-                raise ToolMissingError(f"no environment could be made with {python.name}: {reason(said.err)}")
+            if callable(python):
+                python(folder)
+            else:
+                _make_venv(folder, python)
         try:
             yield Environment(folder)
         finally:
@@ -100,6 +103,12 @@ def environment(name: str, python: Path, *, keep: bool = False, reuse: bool = Fa
                 (folder / "KEPT").touch()
             else:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_venv(folder: Path, python: Path) -> None:
+    said = run_uv(["venv", str(folder), "--python", str(python), "--quiet", "--no-project"])
+    if said.code != 0:
+        raise ToolMissingError(f"no environment could be made with {python.name}: {reason(said.err)}")
 
 
 def sweep(root: Path) -> None:

@@ -13,13 +13,14 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from metalmatrix.cells.cell import VENV
 from metalmatrix.errors import ResultError
 from metalmatrix.published.compiled import not_run, sdist_of
 from metalmatrix.resolving.floor import macos_floor
 from metalmatrix.resolving.lock import digest_of
 from metalmatrix.resolving.standin import Moved, moved, stand_in_question
-from metalmatrix.running.interpreters import find_python, how_to_install
 from metalmatrix.running.record import Record, Resolved, SetRecord, dump_record, parse_record
+from metalmatrix.running.routes import missing
 from metalmatrix.running.supervise import checks_digest
 from metalmatrix.verdicts.evidence import SETS
 from metalmatrix.verdicts.votes import worth_repeating
@@ -28,7 +29,7 @@ from metalmatrix.wheels.wheel_facts import load_facts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from metalmatrix.cells.cell import Cell
+    from metalmatrix.cells.cell import Cell, Route
     from metalmatrix.cells.matrix import Matrix
     from metalmatrix.resolving.lock import Lock
     from metalmatrix.resolving.question import Answer
@@ -104,7 +105,7 @@ class Planner:
         answers = {(c, which): self._resolver.answer(c, which) for c in cells for which in SETS}
         installable = [cell for cell in cells if answers[cell, "pinned"].outcome == "ok"]
         if self._host.is_apple_silicon:
-            possible = {cell for cell in installable if find_python(cell.python) and sdist_of(cell) is None}
+            possible = {cell for cell in installable if not missing(cell) and sdist_of(cell) is None}
             here = {key: answer for key, answer in answers.items() if key[0] in possible}
         else:
             here = self._stand_ins(self._chosen(installable), answers, tell)
@@ -116,12 +117,12 @@ class Planner:
         per = self._matrix.rehearse.per
         if per == "none" or self._host.platform_key not in self._matrix.rehearse.stand_in:
             return []
-        chosen = [cell for cell in installable if find_python(cell.python)]
+        chosen = [cell for cell in installable if not missing(cell)]
         if per == "framework":
-            newest: dict[str, str] = {}  # the cells come newest Python first
+            newest: dict[tuple[str, str], str] = {}  # the cells come newest Python first
             for cell in chosen:
-                newest.setdefault(cell.framework, cell.python)
-            chosen = [cell for cell in chosen if newest[cell.framework] == cell.python]
+                newest.setdefault((cell.framework, cell.route), cell.python)
+            chosen = [cell for cell in chosen if newest[cell.framework, cell.route] == cell.python]
         return chosen
 
     def _stand_ins(
@@ -161,14 +162,14 @@ class Planner:
                 untested = self._untested(cell, which, answer, local)
             else:
                 environment = self._keep(local.lock)
-                inputs[which] = self._inputs(environment)
+                inputs[which] = self._inputs(environment, cell.route)
                 pins[which] = moved(answer.lock, local.lock) if answer.lock else ()
                 known = self._is_known(inputs[which])
                 if self._not_asked(which):
                     untested = self._untested(cell, which, answer, local)
-                elif environment not in taken and not known:
+                elif inputs[which] not in taken and not known:
                     run.append(which)
-                    taken.add(environment)
+                    taken.add(inputs[which])
             sets[which] = SetRecord(resolved(answer), environment, untested)
         as_of = self._matrix.as_of.isoformat()
         entries = {which: asdict(entry) for which, entry in sets.items()}
@@ -179,8 +180,10 @@ class Planner:
         self.locks[lock.digest] = lock
         return lock.digest
 
-    def _inputs(self, environment: str) -> str:
-        return digest_of([environment, checks_digest(), asdict(self._matrix.limits), self._host.to_json()])
+    def _inputs(self, environment: str, route: Route = VENV) -> str:
+        """What a run depends on; the interpreter's source is part of it where that is conda."""
+        facts = [environment, checks_digest(), asdict(self._matrix.limits), self._host.to_json()]
+        return digest_of(facts if route == VENV else [*facts, route])
 
     def _is_known(self, inputs: str) -> bool:
         """Whether there is a run of these inputs that is as good as a new one."""
@@ -199,8 +202,8 @@ class Planner:
             return answer.message
         if answer.outcome != "ok":
             return NOTHING_TO_INSTALL
-        if find_python(cell.python) is None:
-            return f"no Python {cell.python} on this machine; to install one: {how_to_install(cell.python)}"
+        if why := missing(cell):
+            return why
         if self._host.is_apple_silicon and sdist_of(cell):
             return not_run(cell)
         if self._host.is_apple_silicon:

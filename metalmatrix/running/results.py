@@ -19,6 +19,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from metalmatrix.cells.cell import route_of
 from metalmatrix.errors import MetalmatrixError, ResultError
 from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.resolving.lock import Lock
@@ -59,9 +60,12 @@ class Results:
         return self.machine is not None and self.machine.is_apple_silicon
 
     def run(self, record: Record, which: Which) -> Run | None:
-        """The run that speaks for one set: the cell's own, or that of a cell with the same environment."""
+        """The run that speaks for one set: the cell's own, or that of a cell with the same environment.
+
+        By another route it is another environment, whatever is installed into it.
+        """
         entry = record.sets[which]
-        return entry.run or self._runs.get(entry.environment or "")
+        return entry.run or self._runs.get((route_of(record.cell), entry.environment or ""))
 
     @functools.cached_property
     def by_inputs(self) -> dict[str, Run]:
@@ -73,17 +77,15 @@ class Results:
         return {run.inputs: run for run in runs}
 
     @functools.cached_property
-    def _runs(self) -> dict[str, Run]:
-        """Run by environment, the newest of each."""
+    def _runs(self) -> dict[tuple[str, str], Run]:
+        """Run by route and environment, the newest of each."""
         runs = [
-            (e.run.date, e.environment, e.run)
+            ((route_of(r.cell), e.environment), e.run)
             for r in self.records.values()
             for e in r.sets.values()
-            if e.run
+            if e.run and e.environment
         ]
-        return {
-            environment: run for _, environment, run in sorted(runs, key=lambda item: item[0]) if environment
-        }
+        return dict(sorted(runs, key=lambda item: item[1].date))
 
 
 class Store:

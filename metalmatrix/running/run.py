@@ -21,13 +21,13 @@ from metalmatrix.resolving.resolve import Resolver
 from metalmatrix.running import alone
 from metalmatrix.running.checklist import checks_seed
 from metalmatrix.running.conditions import this_moment
-from metalmatrix.running.environment import Environment, InstallError, environment
+from metalmatrix.running.environment import Environment, InstallError
 from metalmatrix.running.host import this_host
-from metalmatrix.running.interpreters import find_python, how_to_install
 from metalmatrix.running.plan import Options, Planned, Planner, dump_plan, load_planned, now
 from metalmatrix.running.private import own_words
 from metalmatrix.running.record import PARTIAL, Record, Run
 from metalmatrix.running.results import Store
+from metalmatrix.running.routes import environment_of
 from metalmatrix.running.run_name import plan_path
 from metalmatrix.running.supervise import run_checks
 from metalmatrix.verdicts.votes import may_not_vote, worth_repeating
@@ -154,12 +154,7 @@ class Runner:
 
     def _run(self, cell: Cell, planned: Planned, record: Record) -> Record:
         """Run the checks of the sets that are this cell's to run, in one environment, changed in place."""
-        python = find_python(cell.python)
-        if python is None:
-            raise ToolMissingError(
-                f"Python {cell.python} is gone since the plan was made", how_to_install(cell.python)
-            )
-        with environment(cell.id, python, keep=self.options.keep) as place:
+        with environment_of(cell, keep=self.options.keep) as place:
             if self.options.keep:
                 self.tell(f"the environment is kept: {place.python}")
             other = None if self.options.fresh else self.store.read(self.host.slug, cell.id)

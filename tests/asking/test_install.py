@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from metalmatrix.asking.install import requirements, with_pip, with_uv
+from metalmatrix.asking.install import from_nothing, requirements, with_pip
 from metalmatrix.cells import history
 from metalmatrix.cells.cell import Cell
 from metalmatrix.resolving.repairs import load_repairs
@@ -42,7 +42,7 @@ def test_a_shell_takes_each_command_as_it_stands(shell: str) -> None:
     """No redirection, no pattern, no history: each requirement is one argument."""
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} on this machine")
-    for command in (*with_uv(OLD), with_pip(OLD)):
+    for command in (*from_nothing(OLD), with_pip(OLD)):
         _, _, arguments = command.partition(" ")
         printed = subprocess.run(
             [shell, "-c", f"printf '%s\\n' {arguments}"], capture_output=True, text=True, check=True

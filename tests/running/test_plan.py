@@ -12,7 +12,7 @@ from metalmatrix.cells.matrix import Rehearse
 from metalmatrix.errors import ResultError
 from metalmatrix.resolving.question import Answer, Question
 from metalmatrix.resolving.standin import Moved
-from metalmatrix.running import plan
+from metalmatrix.running import plan, routes
 from metalmatrix.running.limits import Limits
 from metalmatrix.running.plan import NOTHING_TO_INSTALL, Options, Planned, Planner, dump_plan, load_planned
 from metalmatrix.running.results import Results
@@ -107,8 +107,8 @@ class Trial:
 def pythons(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The Pythons that are on this machine; a test may take some away."""
     found = {"3.9", "3.10", "3.11", "3.12"}
-    monkeypatch.setattr(plan, "find_python", lambda version: Path("python") if version in found else None)
-    monkeypatch.setattr(plan, "how_to_install", lambda version: f"uv python install {version}")
+    monkeypatch.setattr(routes, "find_python", lambda version: Path("python") if version in found else None)
+    monkeypatch.setattr(routes, "how_to_install", lambda version: f"uv python install {version}")
     return found
 
 

@@ -392,6 +392,15 @@ class TestSharing:
         )
         assert Results("h", {"a": own, "b": other}).run(own, "pinned") == old
 
+    def test_a_run_by_conda_speaks_for_no_venv(self) -> None:
+        """The same packages under conda's interpreter are another environment, in either direction."""
+        venv = record("py3.11-tf2.15.1-metal1.1.0", SetRecord(ok(), "a" * 16))
+        made = record("py3.11-tf2.15.1-nometal-conda", SetRecord(ok(), "a" * 16, run=run(*PASSED)))
+        waiting = record("py3.11-tf2.15.1-metal1.1.0-conda", SetRecord(ok(), "a" * 16))
+        known = Results("h", {made.cell: made})
+        assert known.run(venv, "pinned") is None
+        assert known.run(waiting, "pinned") == made.sets["pinned"].run
+
     def test_what_was_not_to_be_installed_here_has_no_run(self) -> None:
         """A set without an environment finds none."""
         made = record("a", SetRecord(ok(), None, run=run(*PASSED)))

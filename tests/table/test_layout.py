@@ -85,6 +85,22 @@ class TestGrid:
         assert made.plugins == ("metal 1.1.0", "metal 1.2.0", "tensorflow-metal-plugin 1.1.0")
         assert {len(lines) for lines in made.fields.values()} == {1}
 
+    def test_routes_stand_beside_each_other(self) -> None:
+        """The same framework and plugin by conda has its own column, right of the one in a venv."""
+        made = grid(
+            report(
+                item("py3.11-tf2.15.1-metal1.1.0-conda", "works"),
+                item("py3.11-tf2.15.1-metal1.2.0"),
+                item("py3.11-tf2.15.1-metal1.1.0"),
+                item("py3.11-tf2.15.1-nometal-conda"),
+                item("py3.11-tf2.15.1-nometal"),
+            ).cells
+        )
+        columns = ("no plugin", "no plugin conda", "metal 1.1.0", "metal 1.1.0 conda", "metal 1.2.0")
+        assert made.plugins == columns
+        words = [made.fields["2.15.1", plugin][0].word for plugin in made.plugins]
+        assert words == ["likely", "likely", "likely", "works", "likely"]
+
     def test_a_field_has_a_line_for_each_verdict(self) -> None:
         """Pythons of one verdict share a line; the best comes first, and what cannot be installed last."""
         made = grid(
