@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from metalmatrix.cells.cell import VENV
-from metalmatrix.published.targets import ARM64
 from metalmatrix.reported.neighbours import Neighbour, Reported, rank
 from metalmatrix.searching.breaks import dated, held_back, upload_days
 from metalmatrix.verdicts.observe import from_results, with_repairs
@@ -92,23 +90,19 @@ class CellReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report of this cell as the machine interface tells it."""
-        target = {} if self.cell.target == ARM64 else {"target": self.cell.target}
-        route = {} if self.cell.route == VENV else {"route": self.cell.route}
-        return (
-            target
-            | route
-            | {
-                "cell": self.cell.id,
-                "verdict": self.verdict.word,
-                "stage": self.verdict.stage,
-                "message": self.verdict.message,
-                "macos": self.macos,
-                "plain": self.plain.word,
-                "evidence": [item.to_json() for item in self.evidence],
-                "neighbours": [item.to_json() for item in self.neighbours],
-                "holds_back": list(self.holds),
-            }
-        )
+        return {
+            "cell": self.cell.id,
+            "target": self.cell.target,
+            "route": self.cell.route,
+            "verdict": self.verdict.word,
+            "stage": self.verdict.stage,
+            "message": self.verdict.message,
+            "macos": self.macos,
+            "plain": self.plain.word,
+            "evidence": [item.to_json() for item in self.evidence],
+            "neighbours": [item.to_json() for item in self.neighbours],
+            "holds_back": list(self.holds),
+        }
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def test_the_whole_history_is_known_offline(target: Target) -> None:
     cells = {cell["cell"]: cell for cell in found["cells"]}
     everything = history.cells(target)
     assert cells.keys() == {cell.id for cell in everything}
-    assert {cell.get("target", "arm64") for cell in cells.values()} == {target}
+    assert {cell["target"] for cell in cells.values()} == {target}
     unknown = {name for name, cell in cells.items() if cell["verdict"] == "unknown"}
     sources = {cell.id: cell for cell in everything if sdist_of(cell)}
     assert unknown <= sources.keys()

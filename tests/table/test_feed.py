@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -70,6 +71,16 @@ def test_what_others_wrote_is_text(message: str) -> None:
 def test_it_is_by_its_schema(made: Report) -> None:
     """The schema that is published beside the feed takes it, whatever others wrote."""
     jsonschema_rs.validate(SCHEMA, json.loads(dumped(made)))
+
+
+def test_a_cell_by_conda_is_by_the_schema_too() -> None:
+    """Its id, and how it is installed, which every cell tells."""
+    made = realistic()
+    conda = replace(made.cells[0], cell=replace(made.cells[0].cell, route="conda"))
+    told = json.loads(dumped(replace(made, cells=(conda, *made.cells[1:]))))
+    jsonschema_rs.validate(SCHEMA, told)
+    assert [cell["route"] for cell in told["cells"]][:2] == ["conda", "venv"]
+    assert told["cells"][0]["cell"].endswith("-conda")
 
 
 def test_the_schema_names_every_key() -> None:
