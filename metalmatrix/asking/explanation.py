@@ -14,14 +14,14 @@ from metalmatrix.asking import install
 from metalmatrix.asking.nearest import GOOD, nearest
 from metalmatrix.cells.cell import CONDA, NO_PLUGIN, VENV
 from metalmatrix.published.compiled import BY_WHOM
-from metalmatrix.published.releases import FRAMEWORKS, distribution_of, has_binaries, published
+from metalmatrix.published.releases import FRAMEWORKS, has_binaries, published
 from metalmatrix.published.targets import ARM64, X86_64
 from metalmatrix.reported.neighbours import summary
 from metalmatrix.resolving.floor import KNOWN
 from metalmatrix.table.layout import short
 from metalmatrix.text import plain, plain_lines
 from metalmatrix.verdicts.verdict import SIGNS
-from metalmatrix.wheels.link import FLAT_NAMESPACE, gone_since, link_release
+from metalmatrix.wheels.link import FLAT_NAMESPACE, gone_since, link_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -220,7 +220,7 @@ def _seen(report: CellReport, facts: Facts) -> Iterator[TextLine]:
     if verdict.word not in {"degraded", "broken", "not-installable"}:
         return
     yield line()
-    linked = _linked(report.cell, facts) if verdict.stage == "link" else None
+    linked = link_cell(facts, report.cell) if verdict.stage == "link" else None
     if linked is None or linked.outcome != "fails":
         yield line("What is seen", "title")
         yield line(plain(verdict.message, 2 * _MESSAGE), indent=2)
@@ -235,21 +235,9 @@ def _seen(report: CellReport, facts: Facts) -> Iterator[TextLine]:
     yield line(_expected(report.cell, linked, facts), indent=2)
 
 
-def _linked(cell: Cell, facts: Facts) -> Linked:
-    return link_release(
-        facts,
-        cell.python,
-        cell.framework,
-        cell.plugin,
-        plugin_distribution=cell.plugin_distribution,
-        target=cell.target,
-    )
-
-
 def _expected(cell: Cell, linked: Linked, facts: Facts) -> str:
     """Where what is missing was expected, and since when it is gone."""
-    name = distribution_of(cell.framework, cell.target)
-    framework = facts.wheel(name, cell.framework, cell.python, cell.target)
+    framework = facts.framework(cell.framework, cell.python, cell.target)
     since = gone_since(facts, linked, framework) if framework else ""
     history = (
         f"TensorFlow has no longer had it since {since}"

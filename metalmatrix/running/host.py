@@ -200,13 +200,16 @@ def _fact(text: str) -> str:
 # The edge ---------------------------------------------------------------------------------------
 
 
-def output_of(command: Sequence[str], seconds: float, limit: int = MAX_OUTPUT) -> str | None:
+def output_of(
+    command: Sequence[str], seconds: float, limit: int = MAX_OUTPUT, cwd: Path | None = None
+) -> str | None:
     """What *command* prints, whatever its exit code.
 
     Args:
         command: Program and arguments.
         seconds: After that long it is killed, with what it started.
         limit: Bytes of output that are read.
+        cwd: Where it runs; here where None.
 
     Returns:
         None where it cannot be run, does not end in time, or prints more than *limit*.
@@ -221,6 +224,7 @@ def output_of(command: Sequence[str], seconds: float, limit: int = MAX_OUTPUT) -
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
+            cwd=cwd,
             start_new_session=True,
         )
     except (OSError, ValueError):

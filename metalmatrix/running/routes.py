@@ -10,15 +10,20 @@ conda-forge alone, so what ``CONDA_CHANNELS`` names, conda's own variable, is pa
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import os
 import shutil
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from metalmatrix.cells.cell import CONDA
 from metalmatrix.errors import ToolMissingError
-from metalmatrix.running.environment import environment
+from metalmatrix.files import PACKAGE
+from metalmatrix.running.environment import INSTALL_SECONDS, environment
+from metalmatrix.running.host import output_of
 from metalmatrix.running.interpreters import find_python, how_to_install
 from metalmatrix.text import plain
 
@@ -36,6 +41,9 @@ RATTLER = "rattler"
 
 _HOW = "`brew install micromamba`, or py-rattler by pip beside nox, with NOX_SCRIPT_MODE=none"
 _LONGEST = 500
+
+MAKE_SECONDS = INSTALL_SECONDS
+"""How long it may take: an interpreter and what it needs, on a slow line."""
 
 
 def conda_backend() -> str:
@@ -58,25 +66,37 @@ def missing(cell: Cell) -> str:
 def make_conda(folder: Path, version: str) -> None:
     """Make a conda environment with that minor version of Python, and pip, at *folder*, which is not there.
 
+    In a process of its own, since neither nox nor a solver ends by itself where a channel does not answer.
+
     Raises:
         ToolMissingError: No backend is here, or it could not make one, with its reason.
     """
     backend = conda_backend()
     if not backend:
         raise ToolMissingError("conda is gone since the plan was made", _HOW)
-    try:
-        from nox import virtualenv  # noqa: PLC0415 - only this route needs it, and has it: nox runs it
-
-        made = virtualenv.ALL_VENVS[backend](
-            str(folder), interpreter=version, reuse_existing=False, venv_params=_channels(backend)
-        )
-        made.create()
-    except Exception as error:  # whatever a backend, its solver or its channels raise, it means the same
-        why = plain(str(error) or type(error).__name__, _LONGEST)
+    child = [sys.executable, "-m", "metalmatrix.running.routes", backend, str(folder.resolve()), version]
+    said = output_of(child, MAKE_SECONDS, cwd=PACKAGE.parent)
+    if said is None or said.strip() or not (folder / "bin" / "python").exists():
+        why = f"it did not end in {MAKE_SECONDS} s" if said is None else plain(said, _LONGEST)
         raise ToolMissingError(
-            f"{backend} could not make an environment of Python {version}: {why}",
+            f"{backend} could not make an environment of Python {version}: {why or 'it has no Python'}",
             "its channels, or CONDA_CHANNELS, and the network",
-        ) from error
+        )
+
+
+def _in_child(backend: str, folder: str, version: str) -> None:
+    """Make an environment, and print why where that fails: nothing else."""
+    from nox import virtualenv  # noqa: PLC0415 - only this route needs it, and has it: nox runs it
+
+    printed, told = sys.stdout, io.StringIO()
+    try:
+        # What the backend printed nox passes on where it failed.
+        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+            virtualenv.ALL_VENVS[backend](
+                folder, interpreter=version, reuse_existing=False, venv_params=_channels(backend)
+            ).create()
+    except Exception as error:  # noqa: BLE001 - whatever a backend, its solver or its channels raise
+        printed.write(f"{told.getvalue()[-_LONGEST:]} {error or type(error).__name__}")
 
 
 def environment_of(
@@ -87,12 +107,11 @@ def environment_of(
     Raises:
         ToolMissingError: This machine cannot go the route.
     """
-    python = find_python(cell.python)
-    if why := missing(cell):
-        raise ToolMissingError(f"{cell.id} cannot be installed: {why}")
-    if cell.route == CONDA or python is None:
-        return environment(cell.id, partial(make_conda, version=cell.python), keep=keep, reuse=reuse)
-    return environment(cell.id, python, keep=keep, reuse=reuse)
+    by_conda = partial(make_conda, version=cell.python)
+    how = by_conda if cell.route == CONDA else find_python(cell.python)
+    if how is None or missing(cell):
+        raise ToolMissingError(f"{cell.id} cannot be installed: {missing(cell)}")
+    return environment(cell.id, how, keep=keep, reuse=reuse)
 
 
 def _channels(backend: str) -> list[str]:
@@ -101,3 +120,7 @@ def _channels(backend: str) -> list[str]:
         return []
     named = [name.strip() for name in os.environ.get("CONDA_CHANNELS", "").split(",") if name.strip()]
     return [f"--channel={name}" for name in named]
+
+
+if __name__ == "__main__":
+    _in_child(*sys.argv[1:4])

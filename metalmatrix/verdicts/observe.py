@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from metalmatrix.cells.cell import NO_PLUGIN
 from metalmatrix.kernels.executor import refusal
 from metalmatrix.published import compiled
-from metalmatrix.published.releases import distribution_of, read_on
+from metalmatrix.published.releases import read_on
 from metalmatrix.published.targets import ARM64, named
 from metalmatrix.reported.about import decides
 from metalmatrix.resolving.question import MACOS_TARGET
 from metalmatrix.verdicts.evidence import SETS, STAGES, Evidence, Kind, Outcome, Which
 from metalmatrix.verdicts.votes import may_not_vote, uncounted
-from metalmatrix.wheels.link import gone_since, link_release
+from metalmatrix.wheels.link import gone_since, link_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -87,14 +87,7 @@ def from_linked(cell: Cell, facts: Facts, kernels: KernelFacts | None = None) ->
         return None
     if said := compiled.not_linked(cell):
         return Evidence("linked", "", "unknown", said, read_on(), compiled.SOURCE)
-    linked = link_release(
-        facts,
-        cell.python,
-        cell.framework,
-        cell.plugin,
-        plugin_distribution=cell.plugin_distribution,
-        target=cell.target,
-    )
+    linked = link_cell(facts, cell)
     message = linked.line
     if linked.outcome == "ok" and kernels is not None and cell.target == ARM64:
         libraries = kernels.of_wheel(facts, cell.plugin_distribution, cell.plugin, cell.python)
@@ -102,9 +95,7 @@ def from_linked(cell: Cell, facts: Facts, kernels: KernelFacts | None = None) ->
             return Evidence("linked", "", "fails", refused, read_on(), TAKER, "import")
     if linked.outcome == "fails":
         more = [linked.demangled]
-        framework = facts.wheel(
-            distribution_of(cell.framework, cell.target), cell.framework, cell.python, cell.target
-        )
+        framework = facts.framework(cell.framework, cell.python, cell.target)
         if framework and (since := gone_since(facts, linked, framework)):
             more.append(f"gone since TensorFlow {since}")
         if linked.symbol:

@@ -27,6 +27,7 @@ from metalmatrix.published.releases import PLUGIN, distribution_of
 from metalmatrix.published.targets import ARM64, Target
 
 if TYPE_CHECKING:
+    from metalmatrix.cells.cell import Cell
     from metalmatrix.wheels.wheel_facts import Bind, Facts, Library, Symbol, WheelFacts
 
 Outcome = Literal["ok", "fails", "unknown"]
@@ -72,6 +73,18 @@ class Linked:
     def demangled(self) -> str:
         """The missing symbol as a C++ programmer writes it; empty where there is none, or it is C."""
         return self.symbol.demangled if self.symbol else ""
+
+
+def link_cell(facts: Facts, cell: Cell) -> Linked:
+    """What dyld makes of the plugin of a cell."""
+    return link_release(
+        facts,
+        cell.python,
+        cell.framework,
+        cell.plugin,
+        plugin_distribution=cell.plugin_distribution,
+        target=cell.target,
+    )
 
 
 def link_release(

@@ -179,6 +179,10 @@ class Facts:
         found = self._by_release.get((distribution, version), ())
         return next((wheel for wheel in found if wheel.fits(python, target)), None)
 
+    def framework(self, version: str, python: str, target: Target = ARM64) -> WheelFacts | None:
+        """The same of a framework, by the name that holds its binaries."""
+        return self.wheel(releases.distribution_of(version, target), version, python, target)
+
     @cached_property
     def _frameworks(self) -> dict[tuple[str, Target], list[WheelFacts]]:
         return {}

@@ -71,7 +71,7 @@ class Recorded:
 
 
 class Archive:
-    """An archive that is open for reading, wherever it is.
+    """An archive that is open for reading while the ``with`` block runs, wherever it is.
 
     Args:
         file: Its bytes.
@@ -88,6 +88,18 @@ class Archive:
         self._members = _members(self._zip)
         starts = sorted({info.header_offset for info in self._members.values()} | {self._zip.start_dir})
         self._ends = dict(pairwise(starts))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what it is read from."""
+        self._zip.close()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -202,12 +214,8 @@ class WheelFile(Archive):
             self._file.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
@@ -263,14 +271,6 @@ class Wheel(Archive):
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection; a download is deleted."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from metalmatrix.cells import matrix_file
@@ -24,7 +26,7 @@ from tests.running.test_run import OnAMac
 from tests.samples import MAC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 CELL = f"py{HERE}-tf2.15.0-nometal-conda"
@@ -57,7 +59,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr("metalmatrix.running.environment.cache_dir", lambda: tmp_path / "cache")
         monkeypatch.setattr("metalmatrix.running.run.cache_dir", lambda: tmp_path / "cache")
         monkeypatch.setenv("METALMATRIX_RUN", tmp_path.name)
-        monkeypatch.setattr(shutil, "which", lambda _: None)
+        monkeypatch.setattr(routes, "PROGRAMS", ())
         yield
 
 
@@ -88,7 +90,7 @@ def test_without_conda_it_is_untested(tmp_path: Path, monkeypatch: pytest.Monkey
     record = run.cell(run.matrix.cell(CELL), run.plan(lambda: run.matrix.cells))
     pinned = record.sets["pinned"]
     assert (pinned.resolved.outcome, pinned.run) == ("ok", None)
-    assert pinned.untested.startswith("no conda, mamba, micromamba or py-rattler on this machine; to install")
+    assert pinned.untested.endswith("or py-rattler by pip beside nox, with NOX_SCRIPT_MODE=none")
     assert "brew install micromamba" in pinned.untested
     with pytest.raises(ToolMissingError, match="to install one"), routes.environment_of(Cell.parse(CELL)):
         pass
@@ -156,3 +158,58 @@ def test_a_channel_that_has_no_such_python(
     monkeypatch.setenv("CONDA_CHANNELS", (tmp_path / "nowhere").as_uri())
     with pytest.raises(ToolMissingError, match="its channels, or CONDA_CHANNELS"):
         routes.make_conda(tmp_path / "made" / "here", HERE)
+
+
+FAKE = """\
+#!/bin/sh
+echo "$@" > "$0.asked"
+case "$0" in
+  *says-no*/conda) echo 'PackagesNotFoundError: python=3.2'; exit 1 ;;
+  *hangs*/conda) sleep 60 ;;
+  *) exec "{python}" -m venv --without-pip "$4" ;;
+esac
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Puts a program named conda on the PATH, which behaves as its folder's name says."""
+
+    def put(behaves: str) -> Path:
+        path = tmp_path / behaves / "conda"
+        path.parent.mkdir()
+        path.write_text(FAKE.format(python=sys.executable), encoding="utf-8")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", str(path.parent), prepend=":")
+        return path
+
+    return put
+
+
+def test_a_program_of_the_users_own(tmp_path: Path, program: Callable[[str], Path]) -> None:
+    """Conda on the PATH is told the Python and nothing of channels, which are its own business."""
+    path = program("good")
+    routes.make_conda(tmp_path / "made" / "here", "3.11")
+    assert (tmp_path / "made" / "here" / "bin" / "python").exists()
+    asked = path.with_name("conda.asked").read_text(encoding="utf-8").split()
+    assert asked == ["create", "--yes", "--prefix", str(tmp_path / "made" / "here"), "pip", "python=3.11"]
+
+
+def test_what_it_says_is_told(tmp_path: Path, program: Callable[[str], Path]) -> None:
+    """Its own words are in the error."""
+    program("says-no")
+    with pytest.raises(ToolMissingError, match=r"Python 3\.2: .*PackagesNotFoundError: python=3\.2"):
+        routes.make_conda(tmp_path / "made" / "here", "3.2")
+
+
+def test_it_is_not_waited_for_without_end(
+    tmp_path: Path, program: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend that hangs is ended, with what it started."""
+    path = program("hangs")
+    monkeypatch.setattr(routes, "MAKE_SECONDS", 5)
+    with pytest.raises(ToolMissingError, match="it did not end in 5 s"):
+        routes.make_conda(tmp_path / "made" / "here", "3.11")
+    assert path.with_name("conda.asked").exists()
+    lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert not any(str(path) in line for line in lines)

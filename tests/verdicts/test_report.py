@@ -185,7 +185,7 @@ def test_a_surprise_is_what_contradicts_the_expectation() -> None:
 def test_the_machine_interface_has_the_keys_it_promises() -> None:
     """`explain --json`: exactly the promised keys, and those of each observation."""
     told = cell_of(realistic(), "py3.11-tf2.14.0-nometal").to_json()
-    promised = {"cell", "verdict", "stage", "message", "macos", "plain", "evidence"}
+    promised = {"cell", "target", "route", "verdict", "stage", "message", "macos", "plain", "evidence"}
     assert set(told) == promised | {"neighbours", "holds_back"}
     assert told["plain"] == "broken"
     assert {"kind", "set", "outcome", "message", "date", "source"} == set(told["evidence"][0])
