@@ -20,6 +20,7 @@ def add_to(add: Add) -> None:
   python -m metalmatrix explain tensorflow==2.18.0 nometal  what is not named is all there is
   python -m metalmatrix explain py3.11-tf2.15.1-metal1.1.0
   python -m metalmatrix explain 'py3.11-tf2.1[56]*' --json
+  python -m metalmatrix explain 3.9 2.12.0 0.8.0 conda      with conda's interpreter; x86_64: on an Intel Mac
   python -m metalmatrix explain tensorflow_macos-2.12.0-cp39-cp39-macosx_12_0_arm64.whl
 The JSON of up to 20 cells also has the nearest that are better, and the commands to install one.""",
     )

@@ -75,11 +75,12 @@ def _explain_wheels(words: Sequence[str], *, as_json: bool) -> int:
     items = []
     for word in words:
         named, content = wheel.parse(word), None
-        if Path(word).exists():
+        if wheel_file.is_here(word):
             try:
                 content = wheel_file.read(Path(word), load_facts().by_sha256, tell)
-            except WheelError as error:
-                raise UsageError(f"{named.file} is not read: {error.what}") from error
+            except (WheelError, OSError) as error:
+                why = error.what if isinstance(error, WheelError) else error.strerror
+                raise UsageError(f"{named.file} is not read: {why}") from error
         elif word != named.file:
             tell(f"{named.file} is not here: it is explained by its name")
         items.append(wheel.explained(named, load_facts(), content))

@@ -63,6 +63,14 @@ class Content:
     unread: tuple[tuple[str, str], ...] = ()
 
 
+def is_here(text: str) -> bool:
+    """Whether there is something at a path that somebody typed, which may be no path at all."""
+    try:
+        return Path(text).exists()
+    except OSError:
+        return False
+
+
 def read(path: Path, known: Collection[str], tell: Callable[[str], None]) -> Content:
     """What the wheel at *path* holds.
 

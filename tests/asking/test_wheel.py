@@ -231,6 +231,14 @@ def test_hostile_files(
     assert (out, err.count("error: x-1-py3-none-any.whl is not read: ")) == ("", 1)
 
 
+def test_a_path_that_none_can_have(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the system takes for no path is explained by its name."""
+    assert cli.main(["explain", f"{'a' * 5000}/x-1-py3-none-any.whl"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("x-1-py3-none-any.whl\nA wheel of x 1, by its name alone.")
+    assert err == "  x-1-py3-none-any.whl is not here: it is explained by its name\n"
+
+
 def test_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     """With --json, wheels are an array with what is told of each; words of cells do not go with them."""
     names = [
