@@ -11,7 +11,12 @@ from packaging.version import Version
 from metalmatrix.asking.commands import meant
 from metalmatrix.asking.explanation import explained, label
 from metalmatrix.cells.cell import Cell
+from metalmatrix.cells.matrix_file import load
 from metalmatrix.published import releases
+from metalmatrix.resolving.floor import macos_floor
+from metalmatrix.resolving.question import Question, platform_of
+from metalmatrix.resolving.resolve import Resolver
+from metalmatrix.wheels.wheel_facts import Facts
 from tests.clone import ROOT
 
 if TYPE_CHECKING:
@@ -23,11 +28,17 @@ ROWS = [
     for line in TEXT.splitlines()
     if re.match(r"\|.*\| `py3", line)
 ]
+LITERT = [
+    [field.strip() for field in line.strip("|").split("|")]
+    for line in TEXT.splitlines()
+    if re.match(r"\| (arm64|x86_64) \|", line)
+]
 
 
 def test_there_are_lines() -> None:
     """The tables are found, and every cell that the text names is one."""
     assert len(ROWS) >= 8
+    assert len(LITERT) >= 8
     assert all(Cell.parse(cell_id) for cell_id in re.findall(r"`(py3[^`]+)`", TEXT))
 
 
@@ -41,6 +52,25 @@ def test_what_a_guide_gives(row: list[str]) -> None:
     assert (plain, pinned) == (label(report.plain), label(report.verdict))
     better = item.near[0].cell.id if item.near else ""
     assert instead.strip("`") == better
+
+
+@pytest.mark.index
+@pytest.mark.parametrize("row", LITERT, ids=lambda row: "-".join(row[:2]))
+def test_what_there_is_of_litert(row: list[str]) -> None:
+    """Both names, as the resolver answers for that Mac and Python as of the day."""
+    mac, python, *told = row
+    target: Target = "x86_64" if mac == "x86_64" else "arm64"
+    resolver = Resolver(load().as_of)
+    for name, said in zip(("tflite-runtime", "ai-edge-litert"), told, strict=True):
+        (answer,) = resolver.ask_all(
+            [Question(python, (name,), (), load().as_of, platform=platform_of(target))]
+        )
+        if said == "no wheel":
+            assert (answer.outcome, answer.blame) == ("fails", name)
+        else:
+            assert answer.lock is not None
+            floor = macos_floor(answer.lock, Facts(), target)
+            assert f"{answer.lock.versions[name]}, macOS {floor[0] if floor else ''}" == said
 
 
 @pytest.mark.parametrize(
