@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from metalmatrix.asking import asked, explanation, wheel, wheel_file, wheel_told
 from metalmatrix.asking.words import Query, find
 from metalmatrix.cells import history
+from metalmatrix.cells.cell import VENV
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.errors import UsageError
 from metalmatrix.output import print_json, tell
@@ -31,12 +32,12 @@ if TYPE_CHECKING:
 def meant(words: Sequence[str]) -> tuple[Query, Collection[Cell], Explainer]:
     """The cells that *words* mean, all there are, and what explains them as of the matrix's day.
 
-    No words at all mean every cell of Apple silicon, for a command that takes none.
+    No words at all mean every cell of Apple silicon in a virtual environment, for a command that takes none.
     """
     matrix = load()
     published = (cell for target in TARGETS for cell in history.cells(target))
     universe = {cell.id: cell for cell in (*published, *matrix.cells)}.values()
-    every = (cell for cell in universe if cell.target == ARM64)
+    every = (cell for cell in universe if (cell.target, cell.route) == (ARM64, VENV))
     query = find(words, universe) if words else Query(tuple(every))
     return query, universe, Explainer(matrix.as_of, default_results(), matrix.expectation)
 

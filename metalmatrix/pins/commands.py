@@ -22,6 +22,7 @@ from metalmatrix.pins.addresses import addresses_of
 from metalmatrix.pins.choice import choice, pythons_alike
 from metalmatrix.pins.machine import machine_of
 from metalmatrix.pins.pins import KNOWN, PinSet, header, known, requirements_file
+from metalmatrix.published.targets import ARM64
 from metalmatrix.resolving.repairs import repairs_for
 from metalmatrix.resolving.resolve import Resolver
 from metalmatrix.running.host import this_host
@@ -64,6 +65,11 @@ def pins(options: argparse.Namespace) -> int:
         query, _, explainer = meant(options.cells)
     except UsageError as error:
         raise UsageError(error.what, error.hint.replace(COMMAND, "nox -s pins --")) from error
+    if intel := next((cell for cell in query.cells if cell.target != ARM64), None):
+        raise UsageError(
+            f"pins are made for Apple silicon, and {intel.id} is a cell of an Intel Mac",
+            f"nox -s explain -- {intel.id} tells the command that installs it",
+        )
     for note in filter(None, [*query.notes, machine.assumed]):
         tell(note)
 

@@ -13,7 +13,6 @@ from packaging.version import Version
 from metalmatrix.cells.cell import NO_PLUGIN
 from metalmatrix.errors import UsageError
 from metalmatrix.published.compiled import sdist_of
-from metalmatrix.published.targets import named
 from metalmatrix.resolving.question import MACOS_TARGET
 from metalmatrix.text import plain
 
@@ -190,7 +189,7 @@ def comment(text: str, limit: int = _LONGEST) -> str:
 def _evidence(report: CellReport, as_of: str) -> Iterator[str]:
     """Each piece of evidence about the pinned set that says something: what, when, and where."""
     told = {
-        "resolved": f"for macOS {MACOS_TARGET} on {named(report.cell.target)}",
+        "resolved": f"for macOS {MACOS_TARGET} on arm64",
         "linked": "the plugin's library finds in TensorFlow's libraries all that it asks for",
     }
     for item in _about_pinned(report):

@@ -192,6 +192,24 @@ def test_nonsense_is_refused_with_what_to_type(
     assert hint in err
 
 
+def test_an_intel_mac_is_told_where_else_to_look(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every form is for Apple silicon: a set of an Intel Mac is not handed out as if it were one."""
+    out, err = run(capsys, "3.9", "2.12.0", "0.8.0", "intel", code=2)
+    assert out == ""
+    assert "pins are made for Apple silicon, and py3.9-tf2.12.0-metal0.8.0-x86_64 is a cell of" in err
+    assert "nox -s explain -- py3.9-tf2.12.0-metal0.8.0-x86_64" in err
+
+
+def test_a_cell_by_conda_has_the_same_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """The route changes the interpreter's source, and no package."""
+    by_conda, _ = run(capsys, "py3.9-tf2.12.0-metal0.8.0-conda")
+    venv, _ = run(capsys, "py3.9-tf2.12.0-metal0.8.0")
+    assert cell_of(by_conda).route == "conda"
+    packages = [[line for line in text.splitlines() if line[:1].isalpha()] for text in (by_conda, venv)]
+    assert packages[0] == packages[1]
+    assert packages[0]
+
+
 def test_what_has_no_plugin_is_said_to_have_none(capsys: pytest.CaptureFixture[str]) -> None:
     """In the header as well, where whoever reads the file later sees it."""
     out, err = run(capsys, "3.13")
