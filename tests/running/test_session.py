@@ -240,8 +240,8 @@ def test_json_is_alone_on_standard_output(ran: tuple[Clone, int, str]) -> None:
     code, output = clone.metalmatrix("explain", cell("2.15.0"), "--json")
     assert code == 0
     (found,) = json.loads(output)
-    keys = ["cell", "verdict", "stage", "message", "macos", "plain", "evidence", "neighbours"]
-    assert list(found) == [*keys, "holds_back", "nearest", "install"]
+    keys = ["cell", "target", "route", "verdict", "stage", "message", "macos", "plain", "evidence"]
+    assert list(found) == [*keys, "neighbours", "holds_back", "nearest", "install"]
     assert found["macos"] == "12.0"
     assert {item["kind"] for item in found["evidence"]} == {"resolved", "rehearsed"}
     for item in found["evidence"]:
