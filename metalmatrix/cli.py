@@ -31,7 +31,10 @@ from metalmatrix.table import arguments as table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WITH_COMMANDS = (running, table, site, asking, pins, doctor, kernels, diff, macs, searching, reported, published)
+WITH_COMMANDS = (
+    *(running, table, site, asking, pins, doctor, kernels),
+    *(diff, macs, searching, reported, published),
+)
 """In the order in which `--help` lists them."""
 
 CODES = """\

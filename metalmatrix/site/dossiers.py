@@ -230,7 +230,7 @@ def dossier(item: CellReport) -> Dossier:
     found = tuple(pieces(item))
     alone = tuple(piece for piece in found if piece.sets == "plain")
     holds = tuple(in_parts(cell, text) for text in item.holds)
-    lines = install.with_uv(cell, item.pinned_lock) if may_be_handed_out(item) else ()
+    lines = install.from_nothing(cell, item.pinned_lock) if may_be_handed_out(item) else ()
     return Dossier(
         verdict.word,
         label(verdict),

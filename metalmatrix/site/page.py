@@ -104,7 +104,7 @@ def render(publication: Publication) -> str:
             {
                 "item": item,
                 "known": known(item),
-                "lines": install.with_uv(item.cell, item.pinned_lock),
+                "lines": install.from_nothing(item.cell, item.pinned_lock),
             }
             for item in best_of(items)
         ],

@@ -140,7 +140,7 @@ def cell_file(item: CellReport) -> dict[str, Any]:
         "regenerate": "nox -s table",
         **feed.cell_data(item),
         "sets": feed.sets([item]),
-        "install": list(install.with_uv(item.cell, item.pinned_lock)) if good else [],
+        "install": list(install.from_nothing(item.cell, item.pinned_lock)) if good else [],
         "pins": f"pins/{item.cell.id}.txt" if good else None,
     }
 

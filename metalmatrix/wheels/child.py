@@ -31,9 +31,7 @@ _MISSING = 3
 """The child's exit code where a tool is missing."""
 
 
-def ask(  # noqa: ANN401 - JSON
-    module: str, path: Path, does: str, extra: str, *more: str, seconds: float | None = None
-) -> Any:
+def ask(module: str, path: Path, does: str, extra: str, *more: str, seconds: float | None = None) -> Any:  # noqa: ANN401 - JSON
     """What ``python -m module path more`` answers.
 
     Args:
