@@ -8,36 +8,31 @@ page's own policy forbids any script or style but the two that were put in here,
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
 from collections import Counter
-from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from packaging.version import Version
 
 from metalmatrix.asking import install
 from metalmatrix.cells.cell import EXAMPLE
-from metalmatrix.files import PACKAGE, read_bounded
 from metalmatrix.pins.pins import known
 from metalmatrix.resolving.floor import KNOWN
 from metalmatrix.resolving.question import MACOS_TARGET
 from metalmatrix.site.dossiers import shared
+from metalmatrix.site.html import island
+from metalmatrix.site.html import render as render_page
+from metalmatrix.site.ops_page import registered
 from metalmatrix.site.publication import best_of
 from metalmatrix.table.layout import python_span, span, warnings
-from metalmatrix.table.markdown import is_address
-from metalmatrix.text import plain_lines
 from metalmatrix.verdicts.verdict import SIGNS, VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from metalmatrix.cells.cell import Cell
+    from metalmatrix.kernels.kernel_facts import Variant
     from metalmatrix.site.dossiers import Group, Shared
     from metalmatrix.site.publication import Publication
     from metalmatrix.verdicts.report import CellReport
@@ -48,7 +43,6 @@ MACOS = ("11.0", "12.0", "13.0", "14.0", "15.0", "26.0")
 MOST_CHANGES = 80
 """Changes that the page tells; of more it tells the number."""
 
-_LONGEST = 1000
 _MAC = re.compile(r"macos-(?P<macos>\d+(?:\.\d+)*)-apple-(?P<chip>m\d[a-z0-9-]*?)-\d+gb")
 _ORDER = sorted(VERDICTS, key=lambda word: word == "not-installable")
 """Of the verdicts in a field: the best first, and last what says least of the framework and the plugin."""
@@ -77,15 +71,11 @@ def render(publication: Publication) -> str:
     items = publication.cells
     told = shared(items)
     columns, frameworks = _columns(items), _newest({item.cell.framework for item in items})
-    script, style = _asset("page.js"), _asset("page.css")
     ran, macs = _ran(items)
-    changes = publication.changes
+    changes, variants = publication.changes, publication.variants
     comparisons = publication.score.compared
     context: dict[str, Any] = {
-        "policy": _policy(script, style),
-        "script": Markup(script),  # noqa: S704 - files of this package, held by the policy's hashes
-        "style": Markup(style),  # noqa: S704
-        "model": _island(_model(publication, told, columns, frameworks)),
+        "model": island(_model(publication, told, columns, frameworks)),
         "total": len(items),
         "as_of": publication.table.as_of.isoformat(),
         "others_as_of": publication.others_as_of,
@@ -133,63 +123,9 @@ def render(publication: Publication) -> str:
         "place": told.places.__getitem__,
         "near": told.neighbours,
         "floors": told.floors,
+        "registered": [registered(variants, number) for number in range(len(variants))],
     }
-    return _environment().get_template("page.html").render(context)
-
-
-@cache
-def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader("metalmatrix.site"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_text,
-    )
-    made.filters["address"] = is_address
-    made.filters["bare"] = lambda address: str(address).removeprefix("https://")
-    return made
-
-
-def _text(value: object) -> object:
-    """What a template shows: a text without control and reordering characters, and with an end."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return plain_lines(value, _LONGEST)
-    return value
-
-
-@cache
-def _asset(name: str) -> str:
-    return read_bounded(PACKAGE / "site" / "templates" / name)
-
-
-def _policy(script: str, style: str) -> str:
-    """What the page may do: run its script, wear its style, and nothing else (CSP level 3, trusted types)."""
-
-    def source(text: str) -> str:
-        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {source(script)}",
-            f"style-src {source(style)}",
-            "img-src data:",  # its icon, which a browser asks for else
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    )
-
-
-def _island(model: object) -> Markup:
-    """Data for the script, in which nothing ends its element (as jinja2's ``tojson``, without blanks)."""
-    text = json.dumps(model, separators=(",", ":"))
-    for sign in "<>&'":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # noqa: S704 - just made harmless
+    return render_page("page.html", "page.js", **context)
 
 
 def _model(
@@ -222,8 +158,17 @@ def _model(
             [f in {cell.framework for cell in inside} for f in frameworks],
             [column.name in {cell.plugin_name for cell in inside} for column in columns],
         ],
+        "kernels": _numbers(publication.variants),
         "ran": {cell.id: sorted(seen) for cell, seen in _ran(publication.cells)[0].items()},
     }
+
+
+def _numbers(variants: Iterable[Variant]) -> dict[str, dict[str, int]]:
+    """For the plugin's column and a Python, which of the variants it is."""
+    found: dict[str, dict[str, int]] = {}
+    for number, variant in enumerate(variants):
+        found.setdefault(f"metal {variant.version}", {}).update(dict.fromkeys(variant.pythons, number))
+    return found
 
 
 def _ran(items: Iterable[CellReport]) -> tuple[dict[Cell, set[tuple[str, str]]], list[str]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from metalmatrix.diff.change import Change
+    from metalmatrix.kernels.kernel_facts import Variant
     from metalmatrix.reported.score import Score
     from metalmatrix.verdicts.report import CellReport, Report
 
@@ -31,6 +32,7 @@ class Publication:
         others_as_of: The day those were resolved for, ``YYYY-MM-DD``.
         score: How often what was foreseen was right.
         changes: What became of cells since the last publication; None where there is none to compare with.
+        variants: What each version of `tensorflow-metal` registers.
     """
 
     table: Report
@@ -38,6 +40,7 @@ class Publication:
     others_as_of: str
     score: Score
     changes: tuple[Change, ...] | None = None
+    variants: tuple[Variant, ...] = ()
 
     @property
     def cells(self) -> tuple[CellReport, ...]:

@@ -3,6 +3,7 @@
 ::
 
     site/index.html             the page
+    site/ops.html               which ops run on the GPU, by version and dtype
     site/compat.json, .md       the matrix, for machines (compat.schema.json) and as Markdown
     site/junit.xml              the matrix, for a CI that shows tests
     site/cells/<id>.json        a cell with its sets: of the matrix, and of all that can be installed
@@ -28,12 +29,13 @@ from metalmatrix.diff.compare import compare
 from metalmatrix.diff.sources import table_of
 from metalmatrix.errors import UsageError
 from metalmatrix.files import read_bounded, write_atomic
+from metalmatrix.kernels.kernel_facts import load_variants
 from metalmatrix.pins.pins import requirements
 from metalmatrix.resolving.answers import answered_as_of
 from metalmatrix.resolving.repairs import repairs_for
 from metalmatrix.running.run import default_results
 from metalmatrix.searching.breaks import dated, load_breaks
-from metalmatrix.site import badge, junit, page, summary
+from metalmatrix.site import badge, junit, ops_page, page, summary
 from metalmatrix.site.embed import embedded
 from metalmatrix.site.publication import Publication, best_of, may_be_handed_out
 from metalmatrix.table import feed, markdown, show
@@ -70,7 +72,7 @@ def publication(report: Report, tell: Callable[[str], None], since: str | None =
     inside = {item.cell.id for item in report.cells}
     explainer = Explainer(day, default_results())  # cells that are no longer in the matrix may have run
     others = explainer.reports((cell for cell in history.cells() if cell.id not in inside), tell)
-    return Publication(report, tuple(others), day.isoformat(), show.current_score(), changes)
+    return Publication(report, tuple(others), day.isoformat(), show.current_score(), changes, load_variants())
 
 
 def write_site(made: Publication, folder: Path | None = None) -> list[Path]:
@@ -78,6 +80,7 @@ def write_site(made: Publication, folder: Path | None = None) -> list[Path]:
     folder = folder or site_folder()
     top = {
         "index.html": page.render(made),
+        "ops.html": ops_page.render(made.variants),
         "compat.json": json.dumps(feed.render(made.table), indent=1) + "\n",
         feed.SCHEMA_FILE.name: read_bounded(feed.SCHEMA_FILE),
         "compat.md": markdown.render(made.table),

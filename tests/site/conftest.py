@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import sync_playwright
 
-from metalmatrix.site import page
+from metalmatrix.kernels.kernel_facts import load_variants
+from metalmatrix.site import ops_page, page
 from tests.site import pages
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Gives the address of a page on disk: of the whole ``history``, or of the sample whose cells ``ran``."""
+    """Gives the address of a page on disk: the whole ``history``, also with ``kernels``; ``ran``; ``ops``."""
     folder: Path = tmp_path_factory.mktemp("site")
     made: dict[str, Callable[[], str]] = {
         "history": pages.whole_page,
         "ran": lambda: page.render(pages.ran()),
+        "ops": lambda: ops_page.render(load_variants()),
+        "kernels": lambda: page.render(pages.whole(variants=load_variants())),
     }
 
     def of(name: str) -> str:

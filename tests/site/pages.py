@@ -19,6 +19,7 @@ from metalmatrix.verdicts.report import Report, cell_report
 from tests.samples import DAY, evidence, lock, realistic, report_of
 
 if TYPE_CHECKING:
+    from metalmatrix.kernels.kernel_facts import Variant
     from metalmatrix.verdicts.report import CellReport
 
 CHANGES = (
@@ -48,15 +49,15 @@ def history_reports() -> tuple[CellReport, ...]:
 
 
 @cache
-def whole() -> Publication:
-    """The publication of a clone in which nothing has run: the whole history."""
+def whole(variants: tuple[Variant, ...] = ()) -> Publication:
+    """The publication of a clone in which nothing has run: the whole history, and kernels if given."""
     reports = history_reports()
     inside = {
         item.cell.id: item for item in reports if item.cell.python == "3.11" and item.cell.plugin == "1.1.0"
     }
     table = Report(answered_as_of(), tuple(inside.values()))
     others = tuple(item for item in reports if item.cell.id not in inside)
-    return Publication(table, others, answered_as_of().isoformat(), show.current_score())
+    return Publication(table, others, answered_as_of().isoformat(), show.current_score(), None, variants)
 
 
 @cache

@@ -39,6 +39,7 @@ class TestFiles:
         assert good
         assert names(tmp_path) == {
             "index.html",
+            "ops.html",
             "compat.json",
             "compat.schema.json",
             "compat.md",
@@ -119,7 +120,7 @@ class TestCommand:
         first = last["cells"][0]["cell"]
         old.write_text(json.dumps({**last, "cells": last["cells"][1:]}), encoding="utf-8")
         assert main(["table", "--readme", str(readme), "--since", str(old)]) == 0
-        assert "written: site/index.html, site/compat.json" in capsys.readouterr().err
+        assert "written: site/index.html, site/ops.html, site/compat.json" in capsys.readouterr().err
         told = json.loads((clone / "site" / "compat.json").read_text(encoding="utf-8"))
         assert len(told["cells"]) == 200
         page = (clone / "site" / "index.html").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     const $ = (id) => document.getElementById(id);
     const model = JSON.parse($("model").textContent);
-    const { pythons, frameworks, plugins, order, signs, dossiers, floors, near, fields, grid, matrix, ran } = model;
+    const { pythons, frameworks, plugins, order, signs, dossiers, floors, near, fields, grid, matrix, ran, kernels } = model;
     const form = $("mac"), table = $("cells"), panel = $("cell"), body = table.tBodies[0];
     const heads = [...table.tHead.querySelectorAll(".head")], families = [...table.tHead.querySelectorAll("[scope=colgroup]")];
     const final = (version) => !/[a-z]/.test(version);
@@ -241,6 +241,10 @@
       const close_ = make("button", { type: "button", "aria-label": "Close" }, "Close");
       close_.addEventListener("click", () => go({ cell: "" }));
       const where = $(`m${floor}`);
+      const registers = $(`k${kernels[plugins[p][0]]?.[python]}`);
+      if (registers && word !== "not-installable") {
+        inner.push(make("div", {}, make("h3", {}, "What runs on the GPU"), make("p", {}, ...own(registers, values).childNodes)));
+      }
       if (near[close].length) {
         inner.push(make("div", {}, make("h3", {}, "Reported near it, which changes no verdict"),
           make("ul", { class: "near" }, ...near[close].map((n) => own($(`n${n}`), values)))));
