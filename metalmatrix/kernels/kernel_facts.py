@@ -21,6 +21,7 @@ from metalmatrix.files import PACKAGE, read_data
 from metalmatrix.kernels.platform_c import Platform
 from metalmatrix.kernels.tensorflow_c import DTYPES, Kernel, OpDefinition
 from metalmatrix.published import releases
+from metalmatrix.published.targets import ARM64
 from metalmatrix.spans import dump_runs, parse_runs
 from metalmatrix.wheels.wheel_facts import load_facts
 
@@ -96,11 +97,12 @@ class KernelFacts:
         return {library.sha256: library for library in self.libraries}
 
     def variants(self, wheels: Facts, distribution: str = releases.PLUGIN) -> tuple[Variant, ...]:
-        """The versions of a plugin, oldest first; of one whose wheels differ, the older Pythons first."""
+        """The versions of a plugin on arm64, oldest first; where wheels differ, the older Pythons first."""
         found: dict[str, dict[tuple[Kernel, ...], tuple[PluginLibrary, list[str]]]] = defaultdict(dict)
         for wheel in wheels.wheels:  # by name, version and file
             libraries = [self.by_sha256.get(library.sha256) for library in wheel.libraries]
-            if wheel.distribution != distribution or len(libraries) != 1 or libraries[0] is None:
+            ours = wheel.distribution == distribution and wheel.target == ARM64
+            if not ours or len(libraries) != 1 or libraries[0] is None:
                 continue
             library = libraries[0]
             pythons = found[wheel.version].setdefault(library.kernels, (library, []))[1]

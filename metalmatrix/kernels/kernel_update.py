@@ -20,6 +20,7 @@ from metalmatrix.kernels import kernel_facts
 from metalmatrix.kernels.emulate import emulate
 from metalmatrix.kernels.kernel_facts import KernelFacts, PluginLibrary, dump_kernels, sort_key, with_library
 from metalmatrix.published.releases import PLUGINS
+from metalmatrix.published.targets import ARM64
 from metalmatrix.wheels.wheel_reader import Wheel
 from metalmatrix.wheels.wheel_update import addresses
 
@@ -44,12 +45,12 @@ class Reading:
 
 
 def missing(facts: KernelFacts, wheels: Facts) -> list[tuple[WheelFacts, Library]]:
-    """The plugins' libraries that *facts* lacks, each with one wheel that has it, by version."""
+    """The plugins' libraries for arm64 that *facts* lacks, each with one wheel that has it, by version."""
     order = {name: number for number, name in enumerate(PLUGINS)}
     found = {
         library.sha256: (wheel, library)
         for wheel in reversed(wheels.wheels)
-        if wheel.distribution in order
+        if wheel.distribution in order and wheel.target == ARM64
         for library in wheel.libraries
         if library.sha256 not in facts.by_sha256
     }

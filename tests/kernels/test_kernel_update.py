@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -102,3 +103,12 @@ def test_the_data_is_written_only_when_it_is_asked_for(
     assert changes == ""
     assert found.facts == parse_kernels(path.read_text(encoding="utf-8"))
     assert diff(KernelFacts(), found.facts) != ""
+
+
+def test_a_wheel_for_an_intel_mac_is_not_asked_for() -> None:
+    """Its plugin is no arm64 code: that is no failure, and it is no version of its own."""
+    intel = replace(known(OLD).wheels[0], file="tensorflow_metal-8.0.0-cp311-cp311-macosx_12_0_x86_64.whl")
+    facts = Facts((), (*known(NEW).wheels, intel))
+    assert [wheel.version for wheel, _ in missing(KernelFacts(), facts)] == ["9.0.0"]
+    found, _, _ = reading(OLD, NEW)
+    assert [variant.label for variant in found.facts.variants(facts)] == ["9.0.0"]
