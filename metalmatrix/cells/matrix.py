@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from metalmatrix.errors import UsageError
@@ -84,10 +85,24 @@ class Matrix:
         Raises:
             UsageError: No such cell is in the matrix.
         """
-        for cell in self.cells:
-            if cell.id == cell_id:
-                return cell
+        if cell := self._by_id.get(cell_id):
+            return cell
         raise UsageError(f"{cell_id[:80]} is not in the matrix", "`nox -l` lists its cells")
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Cell]:
+        return {cell.id: cell for cell in self.cells}
+
+    def beside(self, cell: Cell) -> tuple[Cell, ...]:
+        """The cells of the same Python and framework, which alone can share an environment with *cell*."""
+        return self._beside.get((cell.python, cell.framework), ())
+
+    @cached_property
+    def _beside(self) -> Mapping[tuple[str, str], tuple[Cell, ...]]:
+        found: dict[tuple[str, str], list[Cell]] = {}
+        for cell in self.cells:
+            found.setdefault((cell.python, cell.framework), []).append(cell)
+        return {key: tuple(cells) for key, cells in found.items()}
 
     def expectation(self, cell: Cell) -> Expect | None:
         """What is expected of *cell*, if anything is."""

@@ -118,7 +118,7 @@ class Lock:
             raise ResultError("a damaged lock: it is no list")
         try:
             packages = [
-                _package(p["name"], p["version"], [(w["file"], w["sha256"]) for w in p["wheels"]])
+                _package(p["name"], p["version"], tuple((w["file"], w["sha256"]) for w in p["wheels"]))
                 for p in data
             ]
         except (TypeError, KeyError, ValueError, AttributeError) as error:
@@ -141,7 +141,7 @@ def from_pylock(data: dict[str, Any]) -> Lock:
                 or unquote(urlsplit(wheel.get("url") or wheel.get("path", "")).path).rsplit("/", 1)[-1]
             )
             files.append((name, wheel["hashes"]["sha256"]))
-        packages.append(_package(entry["name"], entry["version"], files))
+        packages.append(_package(entry["name"], entry["version"], tuple(files)))
     return Lock(tuple(sorted(packages, key=lambda package: package.name)))
 
 
@@ -151,8 +151,12 @@ def digest_of(data: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _package(name: str, version: str, files: Iterable[tuple[str, str]]) -> Package:
-    """A package of validated parts: none of them can carry a path, a blank or an option."""
+@functools.lru_cache(maxsize=4096)
+def _package(name: str, version: str, files: tuple[tuple[str, str], ...]) -> Package:
+    """A package of validated parts: none of them can carry a path, a blank or an option.
+
+    Hundreds of locks have the same few packages: each is looked at once (`nox -s bench -- growth`).
+    """
     wheels = []
     for file, sha256 in files:
         try:

@@ -88,14 +88,22 @@ class Resolver:
     def answer(self, cell: Cell, which: str) -> Answer:
         """The answer for one set of *cell*: ``pinned`` under the repairs that apply, or ``plain``."""
         parts = self._parts(cell, which)
-        if parts not in self._cells or not all(part in self._answers for part in parts):
-            self.resolve((cell,))
-            parts = self._parts(cell, which)
+        if parts not in self._cells:
+            if not self._is_settled(cell, which, parts):
+                self.resolve((cell,))
+                parts = self._parts(cell, which)
             self._cells[parts] = self._together(cell, which, parts)
         answer = self._cells[parts]
         if self._answers[parts[0]].outcome == "ok":
             answer = compiled.judged(cell, answer, self._as_of)
         return _with_binaries(cell, answer)
+
+    def _is_settled(self, cell: Cell, which: str, parts: tuple[Question, ...]) -> bool:
+        """Whether every question that this set gives rise to is answered."""
+        if not all(part in self._answers for part in parts):
+            return False
+        whole = self._whole(cell, which)
+        return whole is None or whole in self._answers
 
     def _together(self, cell: Cell, which: str, parts: tuple[Question, ...]) -> Answer:
         answers = [self._answers[part] for part in parts]

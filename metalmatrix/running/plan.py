@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from metalmatrix.cells.cell import VENV
@@ -182,8 +183,12 @@ class Planner:
 
     def _inputs(self, environment: str, route: Route = VENV) -> str:
         """What a run depends on; the interpreter's source is part of it where that is conda."""
-        facts = [environment, checks_digest(), asdict(self._matrix.limits), self._host.to_json()]
-        return digest_of(facts if route == VENV else [*facts, route])
+        return digest_of([environment, *self._fixed] if route == VENV else [environment, *self._fixed, route])
+
+    @cached_property
+    def _fixed(self) -> list[object]:
+        """What the runs of every cell depend on."""
+        return [checks_digest(), asdict(self._matrix.limits), self._host.to_json()]
 
     def _is_known(self, inputs: str) -> bool:
         """Whether there is a run of these inputs that is as good as a new one."""
@@ -232,18 +237,29 @@ def now() -> str:
 
 
 def dump_plan(plan: Mapping[str, Planned]) -> str:
-    """The plan as text, for the other processes of the run."""
-    return json.dumps(
-        {
-            name: {
+    """The plan as text, for the other processes of the run: a line a cell, its id and what is planned."""
+    return "".join(
+        f"{name} "
+        + json.dumps(
+            {
                 "record": dump_record(planned.record),
                 "run": planned.run,
                 "inputs": planned.inputs,
                 "moved": {which: [asdict(item) for item in pins] for which, pins in planned.moved.items()},
             }
-            for name, planned in plan.items()
-        }
+        )
+        + "\n"
+        for name, planned in plan.items()
     )
+
+
+@lru_cache(maxsize=1)
+def _lines(text: str) -> Mapping[str, str]:
+    """The lines of a plan by cell: each of thousands of cells reads its own, and not those of all others."""
+    found = {name: entry for name, _, entry in (line.partition(" ") for line in text.splitlines())}
+    if not found or not all(name.startswith("py3.") for name in found):
+        raise ValueError("it is no list of cells")
+    return found
 
 
 def load_planned(text: str, cell_id: str) -> Planned | None:
@@ -253,9 +269,9 @@ def load_planned(text: str, cell_id: str) -> Planned | None:
         ResultError: The text is no plan.
     """
     try:
-        entry = json.loads(text).get(cell_id)
-        if entry is None:
+        if (line := _lines(text).get(cell_id)) is None:
             return None
+        entry = json.loads(line)
         pins = {which: tuple(Moved(**item) for item in items) for which, items in entry["moved"].items()}
         return Planned(parse_record(entry["record"]), tuple(entry["run"]), entry["inputs"], pins)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -27,7 +27,7 @@ from metalmatrix.running.host import Host
 from metalmatrix.running.record import NEWER, SCHEMA, dump_record, parse_record
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from metalmatrix.running.record import Record, Run
@@ -100,20 +100,25 @@ class Store:
             return []
         return sorted(p.name for p in self.root.iterdir() if p.is_dir() and _SLUG.fullmatch(p.name))
 
-    def load(self, host: str, only: Container[str] | None = None) -> Results:
-        """The results of a host, of all cells or of those in *only*; what cannot be used is a problem."""
+    def load(self, host: str, only: Iterable[str] | None = None) -> Results:
+        """The results of a host, of all cells or of those in *only*; what cannot be used is a problem.
+
+        What the last run set out to do, and so what is missing, is told where all cells are asked for.
+        """
         records: dict[str, Record] = {}
         problems: list[str] = []
-        for path in sorted((self.root / host).glob("py3*.json")):
-            if only is not None and path.stem not in only:
-                continue
+        if only is None:
+            paths = sorted((self.root / host).glob("py3*.json"))
+        else:
+            paths = [path for cell in sorted(only) if (path := self._path(host, f"{cell}.json")).exists()]
+        for path in paths:
             try:
                 record = self._read(path)
             except MetalmatrixError as error:
                 problems.append(f"{host}/{path.name[:80]}: {error.what}")
             else:
                 records[record.cell] = record
-        planned = self.plan(host)
+        planned = self.plan(host) if only is None else {}
         missing = [
             cell for cell, inputs in planned.items() if cell not in records or records[cell].inputs != inputs
         ]

@@ -44,8 +44,7 @@ def current_report(cell: Cell | None = None, store: Store | None = None) -> Repo
     store, matrix = store or default_results(), load()
     only = None
     if cell is not None:
-        # Only cells of the same Python and framework can share an environment, and so a run.
-        only = {c.id for c in matrix.cells if (c.python, c.framework) == (cell.python, cell.framework)}
+        only = {other.id for other in matrix.beside(cell)}
         matrix = replace(matrix, cells=(cell,))
     hosts = [store.load(host, only) for host in store.hosts()]
     pasts = load_breaks()

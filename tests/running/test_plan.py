@@ -409,7 +409,18 @@ class TestText:
         """A cell of another selection has no plan."""
         assert load_planned(dump_plan(Trial(cells=CELLS[:1]).plan()), IDS[3]) is None
 
-    @pytest.mark.parametrize("text", ["", "[]", "5", json.dumps({IDS[0]: {}}), json.dumps({IDS[0]: []})])
+    def test_a_cell_reads_its_own_line_alone(self) -> None:
+        """What is planned for the others is not read for it: else a thousand cells would cost a million."""
+        made = Trial().plan()
+        first, *others = dump_plan(made).splitlines()
+        damaged = "\n".join([first, *(line.partition(" ")[0] + " {" for line in others)])
+        assert load_planned(damaged, IDS[0]) == made[IDS[0]]
+        with pytest.raises(ResultError, match="damaged"):
+            load_planned(damaged, IDS[1])
+
+    @pytest.mark.parametrize(
+        "text", ["", "[]", "5", json.dumps({IDS[0]: {}}), f"{IDS[0]}", f"{IDS[0]} {{}}", f"{IDS[0]} []"]
+    )
     def test_a_damaged_plan_is_told(self, text: str) -> None:
         """A text that is no plan is refused, with what to do."""
         with pytest.raises(ResultError, match="the plan of this run is damaged"):
