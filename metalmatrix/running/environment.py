@@ -18,6 +18,7 @@ from metalmatrix.errors import ToolMissingError
 from metalmatrix.files import cache_dir
 from metalmatrix.resolving.ask import reason
 from metalmatrix.resolving.uv import run_uv
+from metalmatrix.running import bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,16 +38,33 @@ class InstallError(Exception):
         self.unreachable = unreachable
 
 
-@dataclass(frozen=True)
+@dataclass
 class Environment:
-    """An environment in use."""
+    """An environment in use.
+
+    Attributes:
+        folder: Where it is.
+        lock: What is installed in it; None where that is not known.
+    """
 
     folder: Path
+    lock: Lock | None = None
 
     @property
     def python(self) -> Path:
         """The environment's interpreter."""
         return self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    @property
+    def _sites(self) -> list[Path]:
+        """Its ``site-packages``."""
+        return [*self.folder.glob("lib/python*/site-packages"), self.folder / "Lib/site-packages"]
+
+    def keep_bytecode(self) -> None:
+        """Keep what was compiled of what is installed, for the next environment."""
+        for site in self._sites:
+            if self.lock and site.is_dir():
+                bytecode.keep(site, self.lock)
 
     def sync(self, lock: Lock) -> None:
         """Install exactly *lock*, by hash and from wheels; what is there already stays.
@@ -54,6 +72,8 @@ class Environment:
         Raises:
             InstallError: uv could not install it, with its reason.
         """
+        self.keep_bytecode()
+        self.lock = None
         wanted = self.folder / "requirements.txt"
         wanted.write_text(lock.requirements(), encoding="utf-8")
         arguments = ["pip", "sync", str(wanted), "--python", str(self.python), "--require-hashes"]
@@ -66,8 +86,11 @@ class Environment:
             raise InstallError(f"it could not be installed: {reason(said.err)}", unreachable=said.unreachable)
         # uv (0.13) takes the bytecode of packages away with them, but not that of modules of one file, which
         # Python believes for any source of the same size that was unpacked within the same second.
-        for packages in (*self.folder.glob("lib/python*/site-packages"), self.folder / "Lib/site-packages"):
-            shutil.rmtree(packages / "__pycache__", ignore_errors=True)
+        for site in self._sites:
+            shutil.rmtree(site / "__pycache__", ignore_errors=True)
+            if site.is_dir():
+                bytecode.lend(site, lock)
+        self.lock = lock
 
 
 @contextlib.contextmanager
@@ -97,7 +120,8 @@ def environment(
             else:
                 _make_venv(folder, python)
         try:
-            yield Environment(folder)
+            yield (place := Environment(folder))
+            place.keep_bytecode()
         finally:
             if keep:
                 (folder / "KEPT").touch()

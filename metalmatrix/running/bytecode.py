@@ -1,0 +1,180 @@
+"""Keeps the bytecode that an environment compiled, wheel by wheel, and lends it to the next one.
+
+Environments are made anew, and a first import of TensorFlow compiles some 2,000 modules.  What was compiled
+is kept under the digests of the wheels it was compiled from, with the interpreter's tag in the files' names,
+and lent by hard links: so it is of the same sources.  Python holds it against its source's time and size,
+which uv's links keep, and compiles again what does not fit, as after uv's cache was cleared: that then takes
+the place of the old.  What it saves is in ``docs/performance.md``.
+
+Nothing that a wheel says becomes a path unless it stays below ``site-packages``, and no link is followed.
+Code that writes into another package's bytecode could write into its sources as well, which uv links in the
+same way: neither is a wall against what is installed to be run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import shutil
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from metalmatrix.files import cache_dir
+from metalmatrix.resolving.lock import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metalmatrix.resolving.lock import Lock, Package
+
+MAX_WHEELS = 400
+"""Wheels whose bytecode is kept; all of an environment with TensorFlow have 60 MB of it."""
+
+MAX_AGE = 30 * 24 * 3600
+"""Seconds after which bytecode that nobody was lent is removed."""
+
+MAX_RECORD = 16 * 2**20
+_PYCACHE = "__pycache__"
+
+
+def lend(site: Path, lock: Lock) -> int:
+    """Link the bytecode that is kept of the wheels of *lock* into *site*; how many files were.
+
+    Args:
+        site: The ``site-packages`` of an environment into which *lock* was installed.
+        lock: What was installed.
+    """
+    lent = 0
+    for package in lock.packages:
+        kept = _folder(package)
+        if not kept.is_dir():
+            continue
+        os.utime(kept)  # it is of use: `sweep` goes by that
+        for folder, names in _bytecode(kept):
+            target = site / folder
+            if _is_folder(site, folder.parent):
+                with contextlib.suppress(FileExistsError):
+                    target.mkdir()
+                if _is_folder(site, folder):
+                    lent += sum(_link(kept / folder / name, target / name) for name in names)
+    return lent
+
+
+def keep(site: Path, lock: Lock) -> int:
+    """Keep the bytecode that *site* has of the wheels of *lock*, under their digests; how many are new."""
+    kept = 0
+    installed = _records(site)
+    for package in lock.packages:
+        if not (record := installed.get(package.name)):
+            continue
+        folders = _sources(record)
+        if not folders:
+            continue
+        fresh = not _folder(package).is_dir()
+        before = kept
+        for folder, stems in folders.items():
+            cache = folder / _PYCACHE
+            if not _is_folder(site, cache):
+                continue
+            for file in (site / cache).iterdir():
+                if file.suffix == ".pyc" and file.name.rsplit(".", 2)[0] in stems:
+                    kept += _replace(file, _folder(package) / cache / file.name)
+        if fresh and kept > before:
+            sweep()
+    return kept
+
+
+def sweep() -> None:
+    """Remove what nobody was lent for long, and beyond `MAX_WHEELS` what was lent longest ago."""
+    found = []
+    with contextlib.suppress(OSError), os.scandir(_root()) as entries:
+        found = sorted((entry.stat(follow_symlinks=False).st_mtime, entry.path) for entry in entries)
+    oldest = time.time() - MAX_AGE
+    for number, (used, path) in enumerate(found):
+        if used < oldest or len(found) - number > MAX_WHEELS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _root() -> Path:
+    return cache_dir() / "bytecode"
+
+
+def _folder(package: Package) -> Path:
+    """Where the bytecode of a package is kept: by the digests of all wheels that its lock admits.
+
+    Which of these was installed follows from the machine and the interpreter, whose tag is in the names.
+    """
+    return _root() / digest_of(sorted(wheel.sha256 for wheel in package.wheels))
+
+
+def _bytecode(kept: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The folders of bytecode below *kept*, relative to it, with their files."""
+    for folder, _, names in os.walk(kept):
+        if os.path.basename(folder) == _PYCACHE:  # noqa: PTH119 - a string; a Path a folder costs more than the links
+            yield Path(folder).relative_to(kept), [name for name in names if name.endswith(".pyc")]
+
+
+def _records(site: Path) -> dict[str, Path]:
+    """The ``RECORD`` of each distribution in *site*, by its normalised name."""
+    return {
+        canonicalize_name(folder.name.partition("-")[0]): folder / "RECORD"
+        for folder in site.glob("*.dist-info")
+    }
+
+
+def _sources(record: Path) -> dict[Path, set[str]]:
+    """The modules that a ``RECORD`` names, by their folder in site-packages, without their suffix."""
+    found: dict[str, set[str]] = {}
+    with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error):
+        if record.is_symlink() or record.stat().st_size > MAX_RECORD:
+            return {}
+        for path, *_ in filter(None, csv.reader(record.read_text(encoding="utf-8").splitlines())):
+            *folders, name = path.split("/")
+            if name.endswith(".py") and "\0" not in path and not {"", ".", ".."} & set(folders):
+                found.setdefault("/".join(folders), set()).add(name[:-3])
+    return {Path(folder): names for folder, names in found.items()}
+
+
+def _is_folder(site: Path, folder: Path) -> bool:
+    """Whether *folder*, relative to *site*, is a folder there and no part of the way is a link."""
+    at = site
+    for part in folder.parts:
+        at = at / part
+        try:
+            if not stat.S_ISDIR(at.lstat().st_mode):
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Link a file to where there is none yet; False where that cannot be."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except (OSError, NotImplementedError):  # it is there; another disk; a file system without links
+        return False
+    return True
+
+
+def _replace(source: Path, target: Path) -> bool:
+    """Link a regular file to *target*, in the place of what was kept there; False where it is the same."""
+    try:
+        ours = source.lstat()
+        if not stat.S_ISREG(ours.st_mode):
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(ours, target.lstat()):
+                return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{os.getpid()}.part")
+        os.link(source, part, follow_symlinks=False)
+        part.replace(target)
+    except (OSError, NotImplementedError):
+        return False
+    return True
