@@ -175,6 +175,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure it beside what people would use instead; -- static --quick, see --help."""
+    session.install("-e", ".[read]", *nox.project.dependency_groups(PYPROJECT, "bench"))
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check the style, and the workflows of CI; -- --fix mends what can be mended."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))

@@ -1,0 +1,367 @@
+"""``docs/performance.md`` from ``bench/measured.json``: medians, ratios, targets; pure.
+
+A sentence that depends on a figure is made of it here, so that no measurement can leave an old claim behind.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from typing import TYPE_CHECKING, Any
+
+from bench.machine import ROOT
+from bench.measure import median
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+DATA = ROOT / "bench" / "measured.json"
+PAGE = "docs/performance.md"
+SCHEMA = 1
+
+HEAD = """\
+<!-- made by `nox -s bench`; its figures are those of bench/measured.json, and `nox -s bench -- --render` makes it anew -->
+
+# What it costs, beside what people would use instead
+
+Seconds on one machine tell little, and how two ways compare on it tells more: so those who are compared take turns in one
+run, a figure is the median of what each turn took, and what counts are the ratios. *Processor* is user and system time of
+the whole tree of processes. A machine on which more processes wait for a core than it has cores makes seconds long and
+processor time hardly: each part says how busy it was. Every single sample is in `bench/measured.json`.
+
+```
+nox -s bench
+nox -s bench -- static growth
+nox -s bench -- --quick
+```
+"""
+
+
+def load() -> dict[str, Any]:
+    """What was measured so far, by part."""
+    if not DATA.exists():
+        return {}
+    data = json.loads(DATA.read_text(encoding="utf-8"))
+    if data.pop("schema") != SCHEMA:
+        raise SystemExit(f"{DATA.name} is of another schema: measure all parts anew")
+    return dict(data)
+
+
+def dump(measured: Mapping[str, Any]) -> str:
+    """What is kept of it: a sample a line."""
+    return _lines({"schema": SCHEMA, **measured}) + "\n"
+
+
+def _lines(value: object, indent: str = "") -> str:
+    """JSON in which what holds no list and no object is one line."""
+    nested = isinstance(value, (dict, list))
+    items = (
+        list(value.values() if isinstance(value, dict) else value) if isinstance(value, (dict, list)) else []
+    )
+    if not nested or not any(isinstance(item, (dict, list)) for item in items):
+        return json.dumps(value)
+    keys = [f"{json.dumps(key)}: " for key in value] if isinstance(value, dict) else [""] * len(items)
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    inner = ",\n".join(
+        f"{indent} {key}{_lines(item, indent + ' ')}" for key, item in zip(keys, items, strict=True)
+    )
+    return f"{begin}\n{inner}\n{indent}{end}"
+
+
+def render(measured: Mapping[str, Any]) -> str:
+    """The whole page."""
+    parts = {"job": _job, "static": _static, "facts": _facts, "growth": _growth}
+    texts = [HEAD]
+    for name, part in parts.items():
+        if name in measured:
+            lines = [*part(measured[name]), "", _machine(measured[name]["machine"])]
+            texts.append("\n".join(lines) + "\n")
+    return "\n".join(texts)
+
+
+# The parts ------------------------------------------------------------------------------------
+
+
+def _job(data: Mapping[str, Any]) -> Iterator[str]:
+    warm = {entry["name"]: entry for entry in data["warm"]}
+    cold = {entry["name"]: entry for entry in data["cold"]}
+    ours = warm[data["ours"]]
+    yield f"## {len(data['cells'])} cells, the same checks"
+    yield ""
+    yield (
+        f"{', '.join(f'`{cell}`' for cell in data['cells'])}: on Linux, so `tensorflow-cpu`. The others are a noxfile and a tox.ini "
+        "of a dozen lines (`bench/job.py`). They install the exact pins that ours found, and call the same supervisor for the same "
+        "checks. Ours has two sets a cell, pinned and plain, where they have one: with two it does twice the checks; with one, the "
+        "results of the plain sets are there already, and it does what they do. It says nothing against them that they keep their "
+        "environments: a person who wants to look into one has it."
+    )
+    yield from _table(
+        ["caches full, environments and results gone", "command", "wall", "processor", "wall, times ours"],
+        [
+            [
+                name,
+                f"`{entry['command']}`",
+                _seconds(median(entry)),
+                _seconds(median(entry, "cpu")),
+                f"{median(entry) / median(ours):.2f}",
+            ]
+            for name, entry in warm.items()
+        ],
+    )
+    yield from _table(
+        [
+            "empty caches, once",
+            "wall",
+            "processor",
+            "came over the network",
+            "most disk",
+            "of it environments",
+        ],
+        [
+            [
+                name,
+                _seconds(median(entry)),
+                _seconds(median(entry, "cpu")),
+                _bytes(entry["downloaded"]),
+                _bytes(entry["disk"]),
+                _bytes(entry["environments"]),
+            ]
+            for name, entry in cold.items()
+        ],
+    )
+    yield (
+        "What came over the network was counted by a proxy on the same machine that all had to use (`bench/tunnel.py`), encryption "
+        f"included. Disk is what files take, those with several names once, looked at every {data['look_every']:g} s; ours keeps one "
+        "environment a worker, and both sets' wheels."
+    )
+    yield ""
+    plain, tox = (median(warm[data[key]]) / median(ours) for key in ("plain", "tox"))
+    yield _target("at least 5 times as fast as nox as it comes, warm", plain >= 5, f"{plain:.1f} times")
+    yield _target("at least 1.5 times as fast as tox-uv in parallel, warm", tox >= 1.5, f"{tox:.1f} times")
+    mine, theirs = cold[data["cold_ours"]], cold[data["plain"]]
+    share = mine["disk"] / theirs["disk"]
+    alone = mine["environments"] / theirs["environments"]
+    told = f"{share:.2f} of it with the caches, {alone:.2f} of it without"
+    yield _target("a third of the disk of nox as it comes", share <= 1 / 3, told)
+    again = median(data["again"])
+    yield _target("the same again with nothing changed, under 5 s", again < 5, _seconds(again))
+    yield ""
+    yield from _profile(data["profile"], len(data["cells"]))
+
+
+def _profile(spent: Mapping[str, float], cells: int) -> Iterator[str]:
+    """Where the time of ours goes, one cell after the other, one set a cell."""
+    checks = sum(seconds for name, seconds in spent.items() if name not in {"all", "wall"})
+    rows: list[tuple[str, float]] = [
+        ("the checks' first import of TensorFlow", spent["import"]),
+        ("the check of numbers", spent["numerics"]),
+        ("all other checks", checks - spent["import"] - spent["numerics"]),
+        ("installing, bytecode, starting and ending processes", spent["all"] - checks),
+        ("nox, the plan, environments made and removed, the table", spent["wall"] - spent["all"]),
+    ]
+    yield f"Where the time of ours goes, one cell after the other, one set a cell: {_seconds(spent['wall'])} in all."
+    yield from _table(
+        ["what", "seconds a cell", "of all"],
+        [[what, f"{value / cells:.2f}", f"{value / spent['wall']:.0%}"] for what, value in rows],
+    )
+    yield (
+        f"So the checks themselves are {checks / spent['wall']:.0%} of it. That is the limit to how far ours can be ahead of anybody who "
+        "makes the same checks: nobody can be faster than they are, and all tools pay for them alike. What is ours to save was saved: "
+        "wheels are linked and not copied, bytecode is lent (`metalmatrix/running/bytecode.py`), and one process runs all checks."
+    )
+
+
+def _static(data: Mapping[str, Any]) -> Iterator[str]:
+    cells = data["cells"]
+    yield f"## Static verdicts of all {cells:,} published cells"
+    yield ""
+    yield (
+        "Ours gives each cell its verdict, two sets of versions, and what the loader says; a resolver says whether one set "
+        f"installs. Those were asked about a sample (seed {data['seed']}), each question once before it was timed; the time for all "
+        "cells is the mean times their number."
+    )
+    ours = {entry["name"]: entry for entry in data["ours"]}
+    best = median(ours["again"])
+    rows = [
+        [
+            f"ours, {name}",
+            f"`{entry['command']}`",
+            f"{cells:,}",
+            _seconds(median(entry)),
+            _seconds(median(entry, "cpu")),
+            "1",
+        ]
+        for name, entry in ours.items()
+    ]
+    ratios = {}
+    for key in ("uv", "pip"):
+        samples = data[key]["samples"]
+        mean, cpu = (statistics.mean(sample[field] for sample in samples) for field in ("seconds", "cpu"))
+        ratios[key] = mean * cells / best
+        rows.append(
+            [
+                f"{key}, one question a cell",
+                f"`{data[key]['command']}`",
+                f"{len(samples)} of {cells:,}",
+                f"{_duration(mean * cells)} ({mean:.2f} s each)",
+                _duration(cpu * cells),
+                f"{ratios[key]:,.0f}",
+            ]
+        )
+    yield from _table(["who", "command", "cells asked", "all cells", "processor", "times ours"], rows)
+    new = median(ours["a new clone"])
+    yield (
+        f"Whether a plain set installs: uv agrees with ours in {data['uv']['agree']} of {len(data['uv']['samples'])} cells, pip in "
+        f"{data['pip']['agree']} of {len(data['pip']['samples'])}. They differ where a plugin is published as source alone, which "
+        "those two were told not to build: ours goes by what the source declares."
+    )
+    yield ""
+    yield _target(
+        "the whole history from a clone in under 2 s",
+        best < 2,
+        f"{best:.2f} s, {new:.2f} s before it has bytecode",
+    )
+    yield _target(
+        "at least 100 times as fast as a question a cell", ratios["uv"] >= 100, f"{ratios['uv']:,.0f} times"
+    )
+
+
+def _facts(data: Mapping[str, Any]) -> Iterator[str]:
+    yield "## The facts of a new framework wheel"
+    yield ""
+    yield (
+        "*Alone* is a wheel of a release of which nothing is known, *after* another wheel of a release of which one has been read. "
+        "Everything that was read was the same as what the data has."
+    )
+    rows = []
+    shares = {"alone": [], "after": []}  # type: dict[str, list[tuple[str, float]]]
+    for wheel in data["wheels"]:
+        for how in ("alone", "after", "download"):
+            entry = wheel[how]
+            got = median(entry, "bytes")
+            if how in shares:
+                shares[how].append((wheel["version"], wheel["size"] / got))
+            rows.append(
+                [
+                    wheel["version"] if how == "alone" else "",
+                    "downloaded" if how == "download" else f"read {how}",
+                    _bytes(got),
+                    f"1/{wheel['size'] / got:.1f}",
+                    _seconds(median(entry)),
+                    _seconds(median(entry, "cpu")),
+                    _bytes(median(entry, "memory")),
+                ]
+            )
+    yield from _table(["release", "how", "bytes", "of the wheel", "wall", "processor", "memory"], rows)
+    low = min(share for _, share in shares["alone"])
+    met = [version for version, share in shares["after"] if share >= 15]
+    told = f"alone from 1/{max(share for _, share in shares['alone']):.1f} to 1/{low:.1f}"
+    told += f"; after another, it is kept by {', '.join(met)}" if met else ""
+    yield _target("a fifteenth of the bytes, for 2.12 and later", low >= 15, told)
+    yield ""
+    again = [version for version, share in shares["after"] if share < 15]
+    yield (
+        "Why, and what the limit is: 14 names of the C API that plugins take by flat look-up are in `libtensorflow_cc` alone, so "
+        "whether dyld finds them is known only from its export trie. That stands at the end of the library, which is one deflate stream "
+        "of more than 100 MB, and such a stream can be read from its beginning only. Not to read it would make two thirds of the pairs "
+        "of a plugin's and a framework's wheel *unknown* (4,097 of 6,164 in November 2026). What is not needed is not fetched: the other "
+        f"wheels of a release have the same library and read none of it again{f', but for {chr(44).join(again)}' if again else ''}."
+    )
+
+
+def _growth(data: Mapping[str, Any]) -> Iterator[str]:
+    yield "## How it grows"
+    yield ""
+    made = [size for size in data["sizes"] if size["made_up"]]
+    beyond = (
+        f"; {made[-1]['made_up']} of the plugins of the largest are made up, copies of a published one"
+        if made
+        else ""
+    )
+    yield (
+        "Matrices of synthetic axes, on Pythons, frameworks and plugins that were published as far as they go"
+        f"{beyond}. The base line is nox with as many sessions that do nothing. *Grows* is the exponent between the two largest sizes, "
+        "the cost of the smallest taken off: 1 is linear. The first run writes a file a cell to the disk, and was measured once."
+    )
+    sizes = data["sizes"]
+    names = [cost["name"] for cost in sizes[0]["costs"]]
+    rows, exponents = [], {}
+    for name in names:
+        costs = [next(c for c in size["costs"] if c["name"] == name) for size in sizes]
+        exponents[name] = exponent([size["cells"] for size in sizes], [median(cost) for cost in costs])
+        rows.append([name, *(_seconds(median(cost)) for cost in costs), _exponent(exponents[name])])
+    yield from _table(["cells", *(f"{size['cells']:,}" for size in sizes), "grows"], rows)
+    worst = max(exponents, key=lambda name: exponents[name])
+    yield _target(
+        "nothing grows faster than linearly (1.1 is taken for linear)",
+        exponents[worst] <= 1.1,
+        f"the most is {_exponent(exponents[worst])}: {worst}",
+    )
+    one = data["one_more"]
+    wheels, questions = one["wheels"], one["questions"]
+    more = questions["after"] - questions["before"]
+    yield ""
+    yield (
+        f"One more plugin version, counted: {one['plugin']} was taken out of all that is known, and came back. It brings "
+        f"{one['cells']:,} of the {one['all']:,} cells, and costs {wheels['read']} wheels read ({_bytes(wheels['bytes'])}; it has "
+        f"{wheels['published']}), {more} questions to the resolver (one for each of {questions['pythons']} Pythons), no framework read "
+        "again, and no rehearsal, since a rehearsal's environment has no plugin."
+    )
+    yield ""
+    kept = wheels["read"] == wheels["published"] and more <= questions["pythons"]
+    yield _target(
+        "a plugin version costs one plugin read, and nothing per cell",
+        kept,
+        f"{wheels['read']} wheels, {more} questions",
+    )
+
+
+def exponent(cells: Sequence[int], seconds: Sequence[float]) -> float:
+    """How a cost grows between the two largest sizes, what the smallest costs taken off; 0 where it does not."""
+    if len(cells) < 3 or min(seconds[-2:]) <= seconds[0]:
+        return 0.0
+    before, after = (value - seconds[0] for value in seconds[-2:])
+    steps = [count - cells[0] for count in cells[-2:]]
+    return math.log(after / before) / math.log(steps[1] / steps[0])
+
+
+# Words ----------------------------------------------------------------------------------------
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    tools = ", ".join(f"{name} {version}" for name, version in facts["tools"].items())
+    return (
+        f"*Measured on {facts['date'][:10]} in {facts['minutes']:g} minutes: {facts['processor']}, {facts['cores']} cores, "
+        f"{facts['memory'] / 2**30:.0f} GiB, {facts['system']}, Python {facts['python']}, {tools}; metalmatrix {facts['metalmatrix']}. "
+        f"{facts['load']} processes waited for a core when it began, {facts['load_after']} when it ended.*"
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield ""
+    yield f"| {' | '.join(head)} |"
+    yield f"| {' | '.join('---' for _ in head)} |"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _target(what: str, met: bool, told: str) -> str:  # noqa: FBT001 - a word that is read beside its text
+    return f"- {'met' if met else '**not met**'}: {what}: {told}"
+
+
+def _exponent(value: float) -> str:
+    return f"{value:.2f}" if value else "not"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
+
+
+def _duration(value: float) -> str:
+    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def _bytes(value: float) -> str:
+    return f"{value / 1e6:,.1f} MB" if value < 1e9 else f"{value / 1e9:.2f} GB"

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bench import page
+from bench.machine import ROOT
+
+MEASURED = page.load()
+
+
+def test_the_page_is_what_was_measured() -> None:
+    """docs/performance.md is made of bench/measured.json; `nox -s bench -- --render` makes it anew."""
+    assert page.render(MEASURED) == (ROOT / page.PAGE).read_text(encoding="utf-8")
+
+
+def test_what_was_measured_survives_its_file() -> None:
+    """The file is JSON with a sample a line, as it was written."""
+    text = page.dump(MEASURED)
+    assert text == page.DATA.read_text(encoding="utf-8")
+    assert json.loads(text) == {"schema": page.SCHEMA, **MEASURED}
+
+
+def test_a_newer_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:  # noqa: ANN401
+    """Figures of another schema are not read as if they were these."""
+    (tmp_path / "measured.json").write_text('{"schema": 99}', encoding="utf-8")
+    monkeypatch.setattr(page, "DATA", tmp_path / "measured.json")
+    with pytest.raises(SystemExit, match="schema"):
+        page.load()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "grows"),
+    [([0.3, 0.4, 1.3, 10.3], 1.0), ([0.0, 0.01, 1.0, 100.0], 2.0), ([0.3, 0.3, 0.3, 0.3], 0.0)],
+)
+def test_the_exponent_is_without_what_a_start_costs(seconds: list[float], grows: float) -> None:
+    """Linear is 1 and square 2, whatever the start; what does not grow is 0."""
+    assert page.exponent([10, 100, 1000, 10_000], seconds) == pytest.approx(grows, abs=0.01)
+
+
+MACHINE = {
+    "date": "2026-11-20T10:00:00Z",
+    "minutes": 3,
+    "processor": "a chip",
+    "cores": 2,
+    "memory": 2**34,
+    "system": "Linux",
+    "python": "3.11.7",
+    "tools": {"nox": "1"},
+    "metalmatrix": "0.1.0",
+    "load": 0.1,
+    "load_after": 1.5,
+}
+
+
+def growth(seconds: list[float]) -> dict[str, Any]:
+    """What `growth` gives, where a listing of 10 to 10,000 cells takes so long."""
+    sizes = [
+        {
+            "cells": 10**power,
+            "made_up": 0,
+            "costs": [{"name": "nox -l", "command": "nox -l", "samples": [{"seconds": value, "cpu": value}]}],
+        }
+        for power, value in enumerate(seconds, 1)
+    ]
+    one_more = {
+        "plugin": "tensorflow-metal 1.2.0",
+        "cells": 308,
+        "all": 6776,
+        "wheels": {"read": 4, "published": 4, "bytes": 5_000_000},
+        "questions": {"before": 840, "after": 847, "pythons": 7},
+    }
+    return {"machine": MACHINE, "sizes": sizes, "one_more": one_more}
+
+
+@pytest.mark.parametrize(
+    ("last", "word"), [(10.3, "- met: nothing grows"), (100.3, "- **not met**: nothing grows")]
+)
+def test_a_target_is_met_by_its_figures(last: float, word: str) -> None:
+    """A figure that is too high turns the sentence."""
+    assert word in page.render({"growth": growth([0.3, 0.4, 1.3, last])})
+
+
+def test_one_more_plugin_is_counted_and_not_believed() -> None:
+    """A question a cell would turn that sentence, too."""
+    data = growth([0.3, 0.4, 1.3, 10.3])
+    assert "- met: a plugin version costs one plugin read" in page.render({"growth": data})
+    data["one_more"]["questions"]["after"] += 308
+    assert "- **not met**: a plugin version costs one plugin read" in page.render({"growth": data})
