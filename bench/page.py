@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from bench.machine import ROOT
 from bench.measure import median
+from bench.words import bytes_text, duration_text, exponent_text, machine_line, seconds_text, table, target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 DATA = ROOT / "bench" / "measured.json"
 PAGE = "docs/performance.md"
@@ -75,7 +76,7 @@ def render(measured: Mapping[str, Any]) -> str:
     texts = [HEAD]
     for name, part in parts.items():
         if name in measured:
-            lines = [*part(measured[name]), "", _machine(measured[name]["machine"])]
+            lines = [*part(measured[name]), "", machine_line(measured[name]["machine"])]
             texts.append("\n".join(lines) + "\n")
     return "\n".join(texts)
 
@@ -96,20 +97,20 @@ def _job(data: Mapping[str, Any]) -> Iterator[str]:
         "results of the plain sets are there already, and it does what they do. It says nothing against them that they keep their "
         "environments: a person who wants to look into one has it."
     )
-    yield from _table(
+    yield from table(
         ["caches full, environments and results gone", "command", "wall", "processor", "wall, times ours"],
         [
             [
                 name,
                 f"`{entry['command']}`",
-                _seconds(median(entry)),
-                _seconds(median(entry, "cpu")),
+                seconds_text(median(entry)),
+                seconds_text(median(entry, "cpu")),
                 f"{median(entry) / median(ours):.2f}",
             ]
             for name, entry in warm.items()
         ],
     )
-    yield from _table(
+    yield from table(
         [
             "empty caches, once",
             "wall",
@@ -121,11 +122,11 @@ def _job(data: Mapping[str, Any]) -> Iterator[str]:
         [
             [
                 name,
-                _seconds(median(entry)),
-                _seconds(median(entry, "cpu")),
-                _bytes(entry["downloaded"]),
-                _bytes(entry["disk"]),
-                _bytes(entry["environments"]),
+                seconds_text(median(entry)),
+                seconds_text(median(entry, "cpu")),
+                bytes_text(entry["downloaded"]),
+                bytes_text(entry["disk"]),
+                bytes_text(entry["environments"]),
             ]
             for name, entry in cold.items()
         ],
@@ -137,15 +138,15 @@ def _job(data: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     plain, tox = (median(warm[data[key]]) / median(ours) for key in ("plain", "tox"))
-    yield _target("at least 5 times as fast as nox as it comes, warm", plain >= 5, f"{plain:.1f} times")
-    yield _target("at least 1.5 times as fast as tox-uv in parallel, warm", tox >= 1.5, f"{tox:.1f} times")
+    yield target("at least 5 times as fast as nox as it comes, warm", plain >= 5, f"{plain:.1f} times")
+    yield target("at least 1.5 times as fast as tox-uv in parallel, warm", tox >= 1.5, f"{tox:.1f} times")
     mine, theirs = cold[data["cold_ours"]], cold[data["plain"]]
     share = mine["disk"] / theirs["disk"]
     alone = mine["environments"] / theirs["environments"]
     told = f"{share:.2f} of it with the caches, {alone:.2f} of it without"
-    yield _target("a third of the disk of nox as it comes", share <= 1 / 3, told)
+    yield target("a third of the disk of nox as it comes", share <= 1 / 3, told)
     again = median(data["again"])
-    yield _target("the same again with nothing changed, under 5 s", again < 5, _seconds(again))
+    yield target("the same again with nothing changed, under 5 s", again < 5, seconds_text(again))
     yield ""
     yield from _profile(data["profile"], len(data["cells"]))
 
@@ -160,8 +161,8 @@ def _profile(spent: Mapping[str, float], cells: int) -> Iterator[str]:
         ("installing, bytecode, starting and ending processes", spent["all"] - checks),
         ("nox, the plan, environments made and removed, the table", spent["wall"] - spent["all"]),
     ]
-    yield f"Where the time of ours goes, one cell after the other, one set a cell: {_seconds(spent['wall'])} in all."
-    yield from _table(
+    yield f"Where the time of ours goes, one cell after the other, one set a cell: {seconds_text(spent['wall'])} in all."
+    yield from table(
         ["what", "seconds a cell", "of all"],
         [[what, f"{value / cells:.2f}", f"{value / spent['wall']:.0%}"] for what, value in rows],
     )
@@ -188,8 +189,8 @@ def _static(data: Mapping[str, Any]) -> Iterator[str]:
             f"ours, {name}",
             f"`{entry['command']}`",
             f"{cells:,}",
-            _seconds(median(entry)),
-            _seconds(median(entry, "cpu")),
+            seconds_text(median(entry)),
+            seconds_text(median(entry, "cpu")),
             "1",
         ]
         for name, entry in ours.items()
@@ -204,12 +205,12 @@ def _static(data: Mapping[str, Any]) -> Iterator[str]:
                 f"{key}, one question a cell",
                 f"`{data[key]['command']}`",
                 f"{len(samples)} of {cells:,}",
-                f"{_duration(mean * cells)} ({mean:.2f} s each)",
-                _duration(cpu * cells),
+                f"{duration_text(mean * cells)} ({mean:.2f} s each)",
+                duration_text(cpu * cells),
                 f"{ratios[key]:,.0f}",
             ]
         )
-    yield from _table(["who", "command", "cells asked", "all cells", "processor", "times ours"], rows)
+    yield from table(["who", "command", "cells asked", "all cells", "processor", "times ours"], rows)
     new = median(ours["a new clone"])
     yield (
         f"Whether a plain set installs: uv agrees with ours in {data['uv']['agree']} of {len(data['uv']['samples'])} cells, pip in "
@@ -217,12 +218,12 @@ def _static(data: Mapping[str, Any]) -> Iterator[str]:
         "those two were told not to build: ours goes by what the source declares."
     )
     yield ""
-    yield _target(
+    yield target(
         "the whole history from a clone in under 2 s",
         best < 2,
         f"{best:.2f} s, {new:.2f} s before it has bytecode",
     )
-    yield _target(
+    yield target(
         "at least 100 times as fast as a question a cell", ratios["uv"] >= 100, f"{ratios['uv']:,.0f} times"
     )
 
@@ -246,19 +247,19 @@ def _facts(data: Mapping[str, Any]) -> Iterator[str]:
                 [
                     wheel["version"] if how == "alone" else "",
                     "downloaded" if how == "download" else f"read {how}",
-                    _bytes(got),
+                    bytes_text(got),
                     f"1/{wheel['size'] / got:.1f}",
-                    _seconds(median(entry)),
-                    _seconds(median(entry, "cpu")),
-                    _bytes(median(entry, "memory")),
+                    seconds_text(median(entry)),
+                    seconds_text(median(entry, "cpu")),
+                    bytes_text(median(entry, "memory")),
                 ]
             )
-    yield from _table(["release", "how", "bytes", "of the wheel", "wall", "processor", "memory"], rows)
+    yield from table(["release", "how", "bytes", "of the wheel", "wall", "processor", "memory"], rows)
     low = min(share for _, share in shares["alone"])
     met = [version for version, share in shares["after"] if share >= 15]
     told = f"alone from 1/{max(share for _, share in shares['alone']):.1f} to 1/{low:.1f}"
     told += f"; after another, it is kept by {', '.join(met)}" if met else ""
-    yield _target("a fifteenth of the bytes, for 2.12 and later", low >= 15, told)
+    yield target("a fifteenth of the bytes, for 2.12 and later", low >= 15, told)
     yield ""
     again = [version for version, share in shares["after"] if share < 15]
     yield (
@@ -290,13 +291,13 @@ def _growth(data: Mapping[str, Any]) -> Iterator[str]:
     for name in names:
         costs = [next(c for c in size["costs"] if c["name"] == name) for size in sizes]
         exponents[name] = exponent([size["cells"] for size in sizes], [median(cost) for cost in costs])
-        rows.append([name, *(_seconds(median(cost)) for cost in costs), _exponent(exponents[name])])
-    yield from _table(["cells", *(f"{size['cells']:,}" for size in sizes), "grows"], rows)
+        rows.append([name, *(seconds_text(median(cost)) for cost in costs), exponent_text(exponents[name])])
+    yield from table(["cells", *(f"{size['cells']:,}" for size in sizes), "grows"], rows)
     worst = max(exponents, key=lambda name: exponents[name])
-    yield _target(
+    yield target(
         "nothing grows faster than linearly (1.1 is taken for linear)",
         exponents[worst] <= 1.1,
-        f"the most is {_exponent(exponents[worst])}: {worst}",
+        f"the most is {exponent_text(exponents[worst])}: {worst}",
     )
     one = data["one_more"]
     wheels, questions = one["wheels"], one["questions"]
@@ -304,13 +305,13 @@ def _growth(data: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"One more plugin version, counted: {one['plugin']} was taken out of all that is known, and came back. It brings "
-        f"{one['cells']:,} of the {one['all']:,} cells, and costs {wheels['read']} wheels read ({_bytes(wheels['bytes'])}; it has "
+        f"{one['cells']:,} of the {one['all']:,} cells, and costs {wheels['read']} wheels read ({bytes_text(wheels['bytes'])}; it has "
         f"{wheels['published']}), {more} questions to the resolver (one for each of {questions['pythons']} Pythons), no framework read "
         "again, and no rehearsal, since a rehearsal's environment has no plugin."
     )
     yield ""
     kept = wheels["read"] == wheels["published"] and more <= questions["pythons"]
-    yield _target(
+    yield target(
         "a plugin version costs one plugin read, and nothing per cell",
         kept,
         f"{wheels['read']} wheels, {more} questions",
@@ -324,44 +325,3 @@ def exponent(cells: Sequence[int], seconds: Sequence[float]) -> float:
     before, after = (value - seconds[0] for value in seconds[-2:])
     steps = [count - cells[0] for count in cells[-2:]]
     return math.log(after / before) / math.log(steps[1] / steps[0])
-
-
-# Words ----------------------------------------------------------------------------------------
-
-
-def _machine(facts: Mapping[str, Any]) -> str:
-    tools = ", ".join(f"{name} {version}" for name, version in facts["tools"].items())
-    return (
-        f"*Measured on {facts['date'][:10]} in {facts['minutes']:g} minutes: {facts['processor']}, {facts['cores']} cores, "
-        f"{facts['memory'] / 2**30:.0f} GiB, {facts['system']}, Python {facts['python']}, {tools}; metalmatrix {facts['metalmatrix']}. "
-        f"{facts['load']} processes waited for a core when it began, {facts['load_after']} when it ended.*"
-    )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield ""
-    yield f"| {' | '.join(head)} |"
-    yield f"| {' | '.join('---' for _ in head)} |"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-    yield ""
-
-
-def _target(what: str, met: bool, told: str) -> str:  # noqa: FBT001 - a word that is read beside its text
-    return f"- {'met' if met else '**not met**'}: {what}: {told}"
-
-
-def _exponent(value: float) -> str:
-    return f"{value:.2f}" if value else "not"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
-
-
-def _duration(value: float) -> str:
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
-
-
-def _bytes(value: float) -> str:
-    return f"{value / 1e6:,.1f} MB" if value < 1e9 else f"{value / 1e9:.2f} GB"
