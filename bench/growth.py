@@ -16,6 +16,7 @@ from bench.clone import Clone, offline
 from bench.machine import ROOT
 from bench.measure import Contestant, median, plain_environment, run, side_by_side
 from bench.synthetic import SIZES, made_up, matrix, write_data
+from bench.words import ALONE
 from metalmatrix.cells import history
 from metalmatrix.published import releases
 from metalmatrix.published.releases import PLUGIN
@@ -78,9 +79,9 @@ def _of(size: Size, clone: Clone, folder: Path, times: int, tell: Callable[[str]
     env = plain_environment()
     listing = side_by_side(
         [
-            Contestant("nox -l, of nox alone", "nox -l", clone.nox("-l"), bare, env),
+            Contestant(f"nox -l{ALONE}", "nox -l", clone.nox("-l"), bare, env),
             Contestant("nox -l", "nox -l", clone.nox("-l"), clone.root, clone.env),
-            Contestant("nox -l --json, of nox alone", "nox -l --json", clone.nox("-l", "--json"), bare, env),
+            Contestant(f"nox -l --json{ALONE}", "nox -l --json", clone.nox("-l", "--json"), bare, env),
             Contestant("nox -l --json", "nox -l --json", clone.nox("-l", "--json"), clone.root, clone.env),
             Contestant(
                 "a run, nothing changed",
@@ -97,8 +98,8 @@ def _of(size: Size, clone: Clone, folder: Path, times: int, tell: Callable[[str]
     for _ in range(times):
         _, said = run([sys.executable, str(ROOT / "bench" / "steps.py")], cwd=clone.root, env=clone.env)
         told = json.loads(said)
-        for step, seconds in told["steps"].items():
-            steps.setdefault(step, []).append({"seconds": seconds})
+        for step, taken in told["steps"].items():
+            steps.setdefault(step, []).append(taken)
     if told["cells"] != size.cells:
         raise ValueError(f"{told['cells']} cells instead of {size.cells}")
     entries = [{"name": step, "command": "bench/steps.py", "samples": of} for step, of in steps.items()]

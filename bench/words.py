@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+ALONE = ", of nox alone"
+"""What the name of a base line ends with."""
+
 
 def machine_line(facts: Mapping[str, Any]) -> str:
     """What a part was measured on, and how busy that was."""

@@ -92,6 +92,10 @@ class Lock:
                 return None
         return Lock(tuple(packages[name] for name in sorted(packages)))
 
+    def without(self, other: Lock) -> Lock:
+        """The packages of this lock that *other* does not have, or has in another version."""
+        return Lock(tuple(package for package in self.packages if package not in other.packages))
+
     def with_packages(self, packages: Iterable[Package]) -> Lock:
         """This lock and *packages*, which it does not have."""
         return Lock(tuple(sorted((*self.packages, *packages), key=lambda package: package.name)))

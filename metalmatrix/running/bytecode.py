@@ -54,11 +54,12 @@ def lend(site: Path, lock: Lock) -> int:
         kept = _folder(package)
         if not kept.is_dir():
             continue
-        os.utime(kept)  # it is of use: `sweep` goes by that
+        with contextlib.suppress(OSError):  # another process may sweep it away: then Python compiles
+            os.utime(kept)  # it is of use: `sweep` goes by that
         for folder, names in _bytecode(kept):
             target = site / folder
             if _is_folder(site, folder.parent):
-                with contextlib.suppress(FileExistsError):
+                with contextlib.suppress(OSError):
                     target.mkdir()
                 if _is_folder(site, folder):
                     lent += sum(_link(kept / folder / name, target / name) for name in names)
@@ -81,7 +82,7 @@ def keep(site: Path, lock: Lock) -> int:
             cache = folder / _PYCACHE
             if not _is_folder(site, cache):
                 continue
-            for file in (site / cache).iterdir():
+            for file in sorted((site / cache).iterdir()):
                 if file.suffix == ".pyc" and file.name.rsplit(".", 2)[0] in stems:
                     kept += _replace(file, _folder(package) / cache / file.name)
         if fresh and kept > before:

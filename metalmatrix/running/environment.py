@@ -73,7 +73,7 @@ class Environment:
             InstallError: uv could not install it, with its reason.
         """
         self.keep_bytecode()
-        self.lock = None
+        before, self.lock = self.lock, None
         wanted = self.folder / "requirements.txt"
         wanted.write_text(lock.requirements(), encoding="utf-8")
         arguments = ["pip", "sync", str(wanted), "--python", str(self.python), "--require-hashes"]
@@ -89,7 +89,7 @@ class Environment:
         for site in self._sites:
             shutil.rmtree(site / "__pycache__", ignore_errors=True)
             if site.is_dir():
-                bytecode.lend(site, lock)
+                bytecode.lend(site, lock.without(before) if before else lock)
         self.lock = lock
 
 

@@ -76,7 +76,8 @@ def growth(seconds: list[float]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("last", "word"), [(10.3, "- met: nothing grows"), (100.3, "- **not met**: nothing grows")]
+    ("last", "word"),
+    [(10.3, "- met: nothing of ours grows"), (100.3, "- **not met**: nothing of ours grows")],
 )
 def test_a_target_is_met_by_its_figures(last: float, word: str) -> None:
     """A figure that is too high turns the sentence."""
