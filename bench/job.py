@@ -6,7 +6,8 @@ the others check one; so it is measured both ways: with all of its results gone,
 gone, when it does just what the others do.
 
 Cold is once, with no caches at all; then ours leaves its cache of uv to all that use uv, since four would
-not fit on many disks.  Warm is with full caches, and no environments or results.
+not fit on many disks.  Warm is with full caches, and no environments or results.  Not every index lets pip cache
+what it sends, so in warm turns pip has all its wheels in a folder, and asks nobody: that is no slower.
 """
 
 from __future__ import annotations
@@ -126,6 +127,7 @@ def measure(tell: Callable[[str], None], *, quick: bool) -> dict[str, Any]:
         cold = [job.cold(BOTH)]
         job.write_pins()
         cold += [job.cold(name) for name in (PLAIN, UV, TOX)]
+        job.fill_wheelhouse()
         entrants = [job.entrants[name] for name in job.entrants]
         warm = side_by_side([one.contestant() for one in entrants], 1 if quick else TIMES, tell)
         serial = job.entrants[OURS.replace("-j 2", "one after the other")]
@@ -263,6 +265,20 @@ class _Job:
         if record is None:
             raise FailedError(f"{cell} has no result")
         return record
+
+    def fill_wheelhouse(self) -> None:
+        """Put every wheel that pip will want into a folder, and tell nox as it comes to take it from there."""
+        one = self.entrants[PLAIN]
+        wheels = one.caches / "wheels"
+        for python in self.pythons:
+            for framework in self._frameworks:
+                pins = f"pins/{self._name(python, framework)}.txt"
+                command = [str(find_python(python)), "-m", "pip", "download", "--quiet", "--no-deps"]
+                run(
+                    [*command, "--only-binary=:all:", "-d", str(wheels), "-r", pins], cwd=one.cwd, env=one.env
+                )
+        env = one.env | {"PIP_FIND_LINKS": str(wheels), "PIP_NO_INDEX": "1"}
+        self.entrants[PLAIN] = replace(one, env=env)
 
     # Turns -------------------------------------------------------------------------------------
 

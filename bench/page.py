@@ -104,7 +104,8 @@ def _job(data: Mapping[str, Any]) -> Iterator[str]:
         f"{', '.join(f'`{cell}`' for cell in data['cells'])}: on Linux, so `tensorflow-cpu`. The others are a noxfile and a tox.ini "
         "of a dozen lines (`bench/job.py`). They install the exact pins that ours found, and call the same supervisor for the same "
         "checks. Ours has two sets a cell, pinned and plain, where they have one: with two it does twice the checks; with one, the "
-        "results of the plain sets are there already, and it does what they do. It says nothing against them that they keep their "
+        "results of the plain sets are there already, and it does what they do. With full caches pip has its wheels in a folder, since "
+        "not every index lets it cache them. It says nothing against them that they keep their "
         "environments: a person who wants to look into one has it."
     )
     yield from table(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from metalmatrix.running.run import Runner
     from metalmatrix.verdicts.report import CellReport
 
-NO_PLAN = "{}"
+NO_PLAN = ""
 """The plan of a run that set out to do nothing: each cell is then a run of its own."""
 
 

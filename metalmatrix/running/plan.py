@@ -257,7 +257,7 @@ def dump_plan(plan: Mapping[str, Planned]) -> str:
 def _lines(text: str) -> Mapping[str, str]:
     """The lines of a plan by cell: each of thousands of cells reads its own, and not those of all others."""
     found = {name: entry for name, _, entry in (line.partition(" ") for line in text.splitlines())}
-    if not found or not all(name.startswith("py3.") for name in found):
+    if not all(name.startswith("py3.") for name in found):
         raise ValueError("it is no list of cells")
     return found
 

@@ -408,6 +408,7 @@ class TestText:
     def test_a_cell_that_was_not_selected_is_not_in_it(self) -> None:
         """A cell of another selection has no plan."""
         assert load_planned(dump_plan(Trial(cells=CELLS[:1]).plan()), IDS[3]) is None
+        assert load_planned(dump_plan({}), IDS[3]) is None
 
     def test_a_cell_reads_its_own_line_alone(self) -> None:
         """What is planned for the others is not read for it: else a thousand cells would cost a million."""
@@ -419,7 +420,7 @@ class TestText:
             load_planned(damaged, IDS[1])
 
     @pytest.mark.parametrize(
-        "text", ["", "[]", "5", json.dumps({IDS[0]: {}}), f"{IDS[0]}", f"{IDS[0]} {{}}", f"{IDS[0]} []"]
+        "text", ["[]", "5", json.dumps({IDS[0]: {}}), f"{IDS[0]}", f"{IDS[0]} {{}}", f"{IDS[0]} []"]
     )
     def test_a_damaged_plan_is_told(self, text: str) -> None:
         """A text that is no plan is refused, with what to do."""
