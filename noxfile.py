@@ -20,19 +20,14 @@
 # ///
 """metalmatrix: the compatibility matrix for TensorFlow on Apple silicon.
 
-nox -s matrix                          every cell, and then the table
-nox -s matrix -j 2                     two cells at a time
+nox -s matrix                                 every cell, and then the table;  -- --fresh --keep --plain
+nox -s matrix -j 2 -p 3.11 -k "tf2_15"        some cells, two at a time
 nox -s "matrix(py3.11-tf2.15.1-metal1.1.0)"   one cell
-nox -s matrix -p 3.11 -k "tf2_15"      some cells;  -- --fresh --keep --plain
-nox -s table                           what is known, without running anything
-nox -s explain -- 3.11 2.15.1 1.1.0    all evidence of a cell, and what to install
-nox -s pins -- 3.11 2.18               the best of these as a requirements file with hashes
-nox -s static                          every published combination, without installing anything
-nox -s when -- py3.11-tf2.14.0-nometal    since when a plain install is broken, and by which upload
-nox -s repair -- py3.11-tf2.14.0-nometal  the bounds that mend it;  -- --check proves the known ones
-nox -s update                          what has been published since
-nox -s check -- --cell ID --only fit   one check alone, in an environment that is kept
-nox -s tests                           the project's own tests
+nox -s pins                                   the best known-good set, a requirements file with hashes
+nox -s doctor                                 what is wrong with an environment, and what to type
+nox -s table                                  what is known, without running anything; nox -s serve shows it
+nox -s tests                                  the project's own tests
+nox -s NAME -- --help                         examples of each session for people
 """
 
 from __future__ import annotations
