@@ -94,7 +94,7 @@ def _of(size: Size, clone: Clone, folder: Path, times: int, tell: Callable[[str]
         times,
         tell,
     )
-    steps: dict[str, list[dict[str, float]]] = {}
+    steps: dict[str, list[dict[str, Any]]] = {}
     for _ in range(times):
         _, said = run([sys.executable, str(ROOT / "bench" / "steps.py")], cwd=clone.root, env=clone.env)
         told = json.loads(said)
@@ -102,7 +102,12 @@ def _of(size: Size, clone: Clone, folder: Path, times: int, tell: Callable[[str]
             steps.setdefault(step, []).append(taken)
     if told["cells"] != size.cells:
         raise ValueError(f"{told['cells']} cells instead of {size.cells}")
-    entries = [{"name": step, "command": "bench/steps.py", "samples": of} for step, of in steps.items()]
+    _, said = run([sys.executable, str(ROOT / "bench" / "steps.py"), "count"], cwd=clone.root, env=clone.env)
+    calls = {step: taken["calls"] for step, taken in json.loads(said)["steps"].items()}
+    entries = [
+        {"name": step, "calls": calls[step], "command": "bench/steps.py", "samples": of}
+        for step, of in steps.items()
+    ]
     for entry in entries:
         tell(f"{entry['name']}: {median(entry):.3f} s")
     published = len([name for name, _ in history.plugins() if name == PLUGIN])

@@ -84,6 +84,16 @@ def test_a_target_is_met_by_its_figures(last: float, word: str) -> None:
     assert word in page.render({"growth": growth([0.3, 0.4, 1.3, last])})
 
 
+def test_calls_that_were_counted_tell_more_than_time() -> None:
+    """Where both are known a step is judged by what it did, and not by how long that took."""
+    data = growth([0.3, 0.4, 1.3, 100.3])
+    for size in data["sizes"]:
+        size["costs"][0]["calls"] = size["cells"] * 100
+    assert "- met: nothing of ours grows" in page.render({"growth": data})
+    data["sizes"][-1]["costs"][0]["calls"] *= 10
+    assert "- **not met**: nothing of ours grows" in page.render({"growth": data})
+
+
 def test_one_more_plugin_is_counted_and_not_believed() -> None:
     """A question a cell would turn that sentence, too."""
     data = growth([0.3, 0.4, 1.3, 10.3])
