@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix.doctor import known_write
+from metalmatrix.kernels import kernel_update
 from metalmatrix.published import commands
 from metalmatrix.resolving import answer_update
 from metalmatrix.wheels import wheel_update
@@ -33,8 +34,9 @@ def test_the_doctors_data_follow_the_tables(
     monkeypatch.setattr(commands, "update_releases", step("releases", 0))
     monkeypatch.setattr(wheel_update, "regenerate", step("wheels", SimpleNamespace(facts=None)))
     monkeypatch.setattr(wheel_update, "diff", step("diff", ""))
+    monkeypatch.setattr(kernel_update, "regenerate", step("kernels", ("", ())))
     monkeypatch.setattr(answer_update, "regenerate", step("answers", ""))
     monkeypatch.setattr(known_write, "write", step("doctor", True))  # noqa: FBT003 - what it gives
     assert commands.update(SimpleNamespace(force=force)) == 0  # type: ignore[arg-type]
-    assert order == ["releases", "wheels", "diff", "answers", *(["doctor"] if force else [])]
+    assert order == ["releases", "wheels", "diff", "kernels", "answers", *(["doctor"] if force else [])]
     assert ("what the doctor knows: written" in capsys.readouterr().out) is force
