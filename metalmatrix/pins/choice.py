@@ -5,7 +5,7 @@ Pure but for the reports, which are asked of a function.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -33,7 +33,8 @@ class Choice:
         of: How many cells were looked at.
         any_python: Whether nobody named a Python.
         note: What is to be said of the Python that was taken; empty where nothing is.
-        bare: That the best has no plugin, where nobody asked for that.
+        bare: That the best has no plugin, where nobody asked for that, and which Python has a set with one.
+        early: That the best is a pre-release.
     """
 
     good: tuple[CellReport, ...]
@@ -41,6 +42,7 @@ class Choice:
     any_python: bool
     note: str = ""
     bare: str = ""
+    early: str = ""
 
     @property
     def like_the_best(self) -> tuple[CellReport, ...]:
@@ -111,7 +113,20 @@ def choice(
         )
     if good[0].cell.plugin == NO_PLUGIN and not no_gpu:
         bare = "no set with a plugin may be handed out: this one has none, and TensorFlow runs on the CPU"
-    return Choice(tuple(good), len(meant), any_python, note, bare)
+        others = [cell for cell in cells if cell not in meant and cell.plugin != NO_PLUGIN]
+        pythons_with = {
+            Version(report.cell.python) for report in _fitting(look(others), machine, degraded=degraded)
+        }
+        if pythons_with:
+            newest = max(pythons_with)
+            bare += f"; the newest Python with one is {newest}: nox -s pins -- --python {newest}"
+    best = good[0].cell
+    early = ""
+    if Version(best.framework).is_prerelease:
+        early = (
+            f"TensorFlow {best.framework} is a pre-release: no final release that is meant may be handed out"
+        )
+    return Choice(tuple(good), len(meant), any_python, note, bare, early)
 
 
 def _fitting(reports: Sequence[CellReport], machine: Machine, *, degraded: bool) -> list[CellReport]:
@@ -132,8 +147,7 @@ def pythons_alike(
     alike = {
         int(report.cell.python.partition(".")[2])
         for report in good
-        if (report.cell.framework, report.cell.plugin, report.cell.plugin_distribution)
-        == (cell.framework, cell.plugin, cell.plugin_distribution)
+        if replace(report.cell, python=cell.python) == cell
         and report.verdict.word == chosen.verdict.word
         and wanted(report.cell) == wanted(cell)
     }

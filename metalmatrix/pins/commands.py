@@ -14,6 +14,7 @@ from metalmatrix.asking import install
 from metalmatrix.asking.commands import meant
 from metalmatrix.asking.loose import COMMAND
 from metalmatrix.cells import history
+from metalmatrix.cells.cell import CONDA
 from metalmatrix.errors import IndexUnreachableError, UsageError
 from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.output import print_json, tell
@@ -80,7 +81,7 @@ def pins(options: argparse.Namespace) -> int:
 
     degraded = options.allow_degraded
     found = choice(query.cells, history.pythons(), machine, reports_of, degraded=degraded, every=options.all)
-    for note in filter(None, [found.note, "" if options.all else found.bare]):
+    for note in filter(None, [found.note, *([] if options.all else [found.bare, found.early])]):
         tell(note)
     if options.all:
         if options.json:
@@ -89,7 +90,7 @@ def pins(options: argparse.Namespace) -> int:
             print_lines(listing.lines(found.good, machine))
         return 0
     if found.of > 1:
-        tell(f"{found.good[0].cell.id}: the best of {found.of} cells that are meant")
+        tell(f"{found.good[0].cell.id}: the best of the {found.of} cells that are meant")
     made = _made(found, machine, explainer, wanted, options)
     tell(f"{made.report.cell.id} is {known(made.report)}: {KNOWN[known(made.report)]}")
     _hand_out(made, machine, options)
@@ -155,7 +156,7 @@ def _made(
         tuple(dated(repairs_for(cell), cell, load_breaks())),
         explainer.as_of,
         companions=tuple(item.name for item in wanted),
-        said=tuple(filter(None, [found.bare, *said, machine.of_chip(report)])),
+        said=tuple(filter(None, [found.bare, found.early, *said, machine.of_chip(report)])),
         again=_again(cell, wanted, options, wide=wide and options.format == "pyproject"),
         pythons=pythons_alike(report, found.good, asked_for) if wide else (),
     )
@@ -181,7 +182,7 @@ def _asking(as_of: str) -> companions.Ask:
 
 def _again(cell: Cell, wanted: Sequence[Requirement], options: argparse.Namespace, *, wide: bool) -> str:
     """What to type to have the same again; *wide* where it is for any Python."""
-    words = cell.id.split("-", 1)[1].split("-", 1) if wide else [cell.id]
+    words = cell.id.split("-", 1)[1].split("-", 2) if wide else [cell.id]
     for companion in wanted:
         words += ["--with", str(companion)]
     words += ["--macos", options.macos] if options.macos is not None else []
@@ -194,7 +195,13 @@ def _again(cell: Cell, wanted: Sequence[Requirement], options: argparse.Namespac
 
 def _hand_out(made: PinSet, machine: Machine, options: argparse.Namespace) -> None:
     """Print the set in the form that is wanted, or put it in place."""
-    form = options.format or "requirements"
+    by_conda = made.report.cell.route == CONDA
+    form = options.format or ("conda" if by_conda else "requirements")
+    if by_conda and form != "conda":
+        raise UsageError(
+            f"{made.report.cell.id} is a cell by conda, and --format {form} is for another environment",
+            f"nox -s pins -- {made.again.partition(' --format')[0]} --format conda",
+        )
     if options.json:
         print_json(_json(made, machine))
     elif form == "pylock":

@@ -47,7 +47,11 @@ def conda(pins: PinSet) -> str:
     """
     cell = pins.report.cell
     lines = [
-        *header(pins, "CONDA_SUBDIR=osx-arm64 conda env create -f environment.yml"),
+        *header(
+            pins,
+            "CONDA_SUBDIR=osx-arm64 conda env create -f environment.yml",
+            f'"$(conda run -n {cell.id} which python)"',
+        ),
         f"name: {json.dumps(cell.id)}",
         "channels:",
         "  - conda-forge",

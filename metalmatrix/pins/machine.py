@@ -68,11 +68,19 @@ class Machine:
         return _parsed(floor) <= self.macos
 
     def seen(self, report: CellReport) -> CellReport:
-        """The report with the runs on this chip alone, where there is one that counts; else as it is."""
-        mine = [item for item in report.evidence if self._is_run_here(item)]
-        if not any(item.outcome in {"ok", "fails"} and not item.uncounted for item in mine):
+        """The report with the runs on this chip alone, for each set of which one counts; else as it is."""
+        here = {
+            item.set
+            for item in report.evidence
+            if self._is_run_here(item) and item.outcome in {"ok", "fails"} and not item.uncounted
+        }
+        if not here:
             return report
-        kept = tuple(item for item in report.evidence if item.kind != "ran" or item in mine)
+        kept = tuple(
+            item
+            for item in report.evidence
+            if item.kind != "ran" or item.set not in here or self._is_run_here(item)
+        )
         pinned, as_plain = verdict(report.cell, kept), verdict(report.cell, kept, "plain")
         return replace(report, verdict=pinned, plain=as_plain, evidence=kept)
 
@@ -80,7 +88,11 @@ class Machine:
         """What is known of the set on this chip, in a sentence; empty where no chip is meant."""
         if not self.chip:
             return ""
-        runs = [item for item in report.evidence if item.kind == "ran" and item.run]
+        runs = [
+            item
+            for item in report.evidence
+            if item.kind == "ran" and item.run and item.set == "pinned" and not item.uncounted
+        ]
         name = _chip_name(self.chip)
         if any(self._is_run_here(item) for item in runs):
             return f"the checks ran on {name}"
@@ -120,8 +132,8 @@ def machine_of(
     assumed = ""
     if any(ways):
         what = [
-            "the newest Python that the best set has" if ways[0] else "",
-            f"macOS {MACOS_TARGET}, which the resolver is asked for" if ways[1] else "",
+            "any Python" if ways[0] else "",
+            f"macOS {MACOS_TARGET}" if ways[1] else "",
             "any Apple silicon" if ways[2] else "",
         ]
         why = "this Mac does not tell it" if here else "this is no Apple-silicon Mac"

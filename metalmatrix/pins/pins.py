@@ -5,6 +5,7 @@ What is known to fail is never handed out, and what is degraded only to who says
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from metalmatrix.errors import UsageError
 from metalmatrix.published.compiled import sdist_of
 from metalmatrix.resolving.question import MACOS_TARGET
 from metalmatrix.text import plain
+from metalmatrix.verdicts.verdict import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,8 +30,8 @@ _ORDER = ("works", "likely", "degraded")
 _LONGEST, _LONGEST_COMMAND = 300, 5000
 """Characters of a comment that somebody else wrote, and of a command, which must be whole to be of use."""
 
-CHECK = "python -m metalmatrix check --python .venv/bin/python"
-"""The command that checks what was installed; `metalmatrix` need not be in that environment."""
+VENV_PYTHON = ".venv/bin/python"
+"""Where the interpreter is of the environment that the commands of most forms make."""
 
 KNOWN = {
     "proven": "the checks ran on a Mac, and all of them passed",
@@ -123,13 +125,22 @@ def choose(reports: Iterable[CellReport], *, degraded: bool = False) -> CellRepo
     reports = tuple(reports)
     if good := ordered(reports, degraded=degraded):
         return good[0]
-    found = ", ".join(sorted({item.verdict.word for item in reports})) or "not there"
     if reports and all(item.verdict.word in _ORDER[:2] for item in reports):
-        found = "published as an sdist, which is compiled on the Mac"
-    hint = f"nox -s explain -- {reports[0].cell.id} says why, and what to take instead" if reports else ""
+        found = "it is published as an sdist, which is compiled on the Mac"
+    else:
+        number = Counter(item.verdict.word for item in reports)
+        found = ", ".join(f"{number[word]} {word}" for word in VERDICTS if number[word]) or "not there"
+    hint = ""
+    if reports:
+        best = min(reversed(reports), key=lambda item: list(VERDICTS).index(item.verdict.word))
+        hint = f"nox -s explain -- {best.cell.id} says why, and what to take instead"
     if any(item.verdict.word == "degraded" for item in reports):
         hint = f"add --allow-degraded to have it all the same; {hint}"
-    raise UsageError(f"no pins are handed out: every cell that is meant is {found}", hint)
+    raise UsageError(f"no pins are handed out of the {_cells(len(reports))} meant: {found}", hint)
+
+
+def _cells(number: int) -> str:
+    return f"{number} cell that is" if number == 1 else f"{number} cells that are"
 
 
 def requirements(report: CellReport, lock: Lock, repairs: Iterable[Repair], as_of: str) -> str:
@@ -154,12 +165,13 @@ def requirements_file(pins: PinSet) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def header(pins: PinSet, install: str) -> Iterator[str]:
+def header(pins: PinSet, install: str, python: str = VENV_PYTHON) -> Iterator[str]:
     """What it is, how that is known, for whom, and what to type, as lines of comments.
 
     Args:
         pins: What is handed out.
         install: The command that installs the file.
+        python: Where the interpreter then is, as a shell takes it; `metalmatrix` need not be in there.
     """
     report = pins.report
     cell, verdict = report.cell, report.verdict
@@ -172,7 +184,7 @@ def header(pins: PinSet, install: str) -> Iterator[str]:
         yield comment(text, _LONGEST_COMMAND)
     yield comment(f"to make this again: nox -s pins -- {pins.again or cell.id}", _LONGEST_COMMAND)
     yield comment(f"to install it: {install}", _LONGEST_COMMAND)
-    yield comment(f"to check what was installed: {CHECK}")
+    yield comment(f"to check what was installed: python3 -m metalmatrix check --python {python}")
     yield from map(comment, report.holds)
 
 

@@ -7,8 +7,9 @@ which uv's links keep, and compiles again what does not fit, as after uv's cache
 the place of the old.  What it saves is in ``docs/performance.md``.
 
 Nothing that a wheel says becomes a path unless it stays below ``site-packages``, and no link is followed.
-Code that writes into another package's bytecode could write into its sources as well, which uv links in the
-same way: neither is a wall against what is installed to be run.
+Bytecode that a distribution brings along, or that Python would believe without its source, is not kept: it
+may be of another module.  Code that writes into another package's bytecode could write into its sources as
+well: neither is a wall against what is installed to be run.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import csv
 import os
 import shutil
 import stat
+import struct
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,11 +71,10 @@ def lend(site: Path, lock: Lock) -> int:
 def keep(site: Path, lock: Lock) -> int:
     """Keep the bytecode that *site* has of the wheels of *lock*, under their digests; how many are new."""
     kept = 0
-    installed = _records(site)
+    installed = {name: _modules(record) for name, record in _records(site).items()}
+    shipped = {path for _, paths in installed.values() for path in paths}
     for package in lock.packages:
-        if not (record := installed.get(package.name)):
-            continue
-        folders = _sources(record)
+        folders, _ = installed.get(package.name, ({}, ()))
         if not folders:
             continue
         fresh = not _folder(package).is_dir()
@@ -83,7 +84,9 @@ def keep(site: Path, lock: Lock) -> int:
             if not _is_folder(site, cache):
                 continue
             for file in sorted((site / cache).iterdir()):
-                if file.suffix == ".pyc" and file.name.rsplit(".", 2)[0] in stems:
+                stem = file.name.rsplit(".", 2)[0]
+                mine = file.suffix == ".pyc" and stem in stems and cache / file.name not in shipped
+                if mine and _is_compiled_from(file, site / folder / f"{stem}.py"):
                     kept += _replace(file, _folder(package) / cache / file.name)
         if fresh and kept > before:
             sweep()
@@ -128,17 +131,37 @@ def _records(site: Path) -> dict[str, Path]:
     }
 
 
-def _sources(record: Path) -> dict[Path, set[str]]:
-    """The modules that a ``RECORD`` names, by their folder in site-packages, without their suffix."""
+def _modules(record: Path) -> tuple[dict[Path, set[str]], set[Path]]:
+    """What a ``RECORD`` names: modules, without suffix, by their folder in site-packages; and bytecode."""
     found: dict[str, set[str]] = {}
+    shipped: set[Path] = set()
     with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error):
         if record.is_symlink() or record.stat().st_size > MAX_RECORD:
-            return {}
+            return {}, set()
         for path, *_ in filter(None, csv.reader(record.read_text(encoding="utf-8").splitlines())):
             *folders, name = path.split("/")
-            if name.endswith(".py") and "\0" not in path and not {"", ".", ".."} & set(folders):
+            if "\0" in path or {"", ".", ".."} & set(folders):
+                continue
+            if name.endswith(".py"):
                 found.setdefault("/".join(folders), set()).add(name[:-3])
-    return {Path(folder): names for folder, names in found.items()}
+            elif name.endswith(".pyc"):
+                shipped.add(Path(path))
+    return {Path(folder): names for folder, names in found.items()}, shipped
+
+
+def _is_compiled_from(file: Path, source: Path) -> bool:
+    """Whether Python would hold the bytecode against its source, and take it (PEP 552, flags 0).
+
+    Bytecode with other flags is believed whatever the source is, so it may be of another one.
+    """
+    with contextlib.suppress(OSError):
+        facts = source.lstat()
+        with file.open("rb") as opened:
+            head = opened.read(16)
+        return head[4:] == struct.pack(
+            "<III", 0, int(facts.st_mtime) & 0xFFFFFFFF, facts.st_size & 0xFFFFFFFF
+        )
+    return False
 
 
 def _is_folder(site: Path, folder: Path) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from metalmatrix.cells import history
-from metalmatrix.cells.cell import NO_PLUGIN, Cell
+from metalmatrix.cells.cell import NO_PLUGIN, VENV, Cell
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.errors import UsageError
 from metalmatrix.published.releases import STAND_IN, distribution_of, published
+from metalmatrix.published.targets import ARM64
 from metalmatrix.published.uploads import fetch_uploads
 from metalmatrix.resolving.repairs import load_repairs
 from metalmatrix.resolving.resolve import Resolver
@@ -68,6 +70,12 @@ def bench(cell: Cell, as_of: dt.date) -> Bench:
     Raises:
         UsageError, ToolMissingError: The cell cannot be asked about on this machine.
     """
+    if cell.target != ARM64 or cell.route != VENV:
+        usual = replace(cell, target=ARM64, route=VENV)
+        raise UsageError(
+            f"{cell.id}: this is searched for Apple silicon and virtual environments alone",
+            f"nox -s when -- {usual.id}",
+        )
     matrix, host = load(), this_host()
     stand_in = matrix.rehearse.stand_in.get(host.platform_key, "")
     return Bench(cell, host, stand_in, matrix.limits, Resolver(as_of))

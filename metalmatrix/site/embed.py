@@ -8,7 +8,7 @@ BEGIN, END = "<!-- metalmatrix:begin -->", "<!-- metalmatrix:end -->"
 
 
 def embedded(text: str, lines: list[str], name: str) -> str:
-    """*text* with *lines* between its markers.
+    """*text* with *lines* between its markers, with the line ends that stand there.
 
     Args:
         text: The document.
@@ -28,4 +28,5 @@ def embedded(text: str, lines: list[str], name: str) -> str:
     _, found, after = rest.partition(END)
     if not found:
         raise UsageError(f"{name} has {END} before {BEGIN}", hint)
-    return "\n".join([f"{before}{BEGIN}", "", *lines, "", f"{END}{after}"])
+    end = "\r\n" if rest.startswith("\r\n") else "\n"
+    return end.join([f"{before}{BEGIN}", "", *lines, "", f"{END}{after}"])

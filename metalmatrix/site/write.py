@@ -103,7 +103,7 @@ def embed(report: Report, path: Path) -> None:
         text = read_bounded(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "name a Markdown file that is there") from error
-    write_atomic(path, embedded(text, list(markdown.table(report)), path.name))
+    write_atomic(path.resolve(), embedded(text, list(markdown.table(report)), path.name))
 
 
 def append_summary(made: Publication) -> None:

@@ -110,6 +110,36 @@ def entries() -> list[dict[str, Any]]:
     return found
 
 
+class TestHowItIsTold:
+    def test_a_pre_release_is_called_one_and_a_python_with_a_plugin_named(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Python 3.14 has release candidates alone, and no plugin."""
+        assert cli.main(["pins", "--python", "3.14"]) == 0
+        out, err = capsys.readouterr()
+        for told in (out, err):
+            assert "TensorFlow 2.22.0rc0 is a pre-release" in told
+            assert "the newest Python with one is 3.12: nox -s pins -- --python 3.12" in told
+
+    def test_a_refusal_counts_and_names_the_best_that_is_meant(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Whoever types the hint reads why, and not that an old Python has no wheel."""
+        assert cli.main(["pins", "2.18.1", "1.1.0"]) == 2
+        err = capsys.readouterr().err
+        assert "of the 7 cells that are meant: 3 broken, 4 not-installable" in err
+        assert "nox -s explain -- py3.11-tf2.18.1-metal1.1.0 says why" in err
+
+    def test_a_cell_by_conda_is_condas(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Its form is conda's unless another is asked for, which is refused with what to type."""
+        words = ["pins", "py3.11-tf2.12.0-metal0.8.0-conda"]
+        assert cli.main(words) == 0
+        assert '- "python=3.11"' in capsys.readouterr().out
+        assert cli.main([*words, "--format", "requirements"]) == 2
+        hint = capsys.readouterr().err.partition("hint: nox -s pins -- ")[2].split()
+        assert cli.main(["pins", *hint]) == 0
+
+
 class TestEveryCell:
     def test_only_what_is_good_is_handed_out(self, entries: list[dict[str, Any]]) -> None:
         """Of the whole history: never what is broken, unknown or cannot be installed."""
@@ -202,10 +232,10 @@ def test_an_intel_mac_is_told_where_else_to_look(capsys: pytest.CaptureFixture[s
 
 def test_a_cell_by_conda_has_the_same_set(capsys: pytest.CaptureFixture[str]) -> None:
     """The route changes the interpreter's source, and no package."""
-    by_conda, _ = run(capsys, "py3.9-tf2.12.0-metal0.8.0-conda")
-    venv, _ = run(capsys, "py3.9-tf2.12.0-metal0.8.0")
-    assert cell_of(by_conda).route == "conda"
-    packages = [[line for line in text.splitlines() if line[:1].isalpha()] for text in (by_conda, venv)]
+    by_conda, _ = run(capsys, "py3.9-tf2.12.0-metal0.8.0-conda", "--json")
+    venv, _ = run(capsys, "py3.9-tf2.12.0-metal0.8.0", "--json")
+    assert json.loads(by_conda)["cell"].endswith("-conda")
+    packages = [json.loads(text)["packages"] for text in (by_conda, venv)]
     assert packages[0] == packages[1]
     assert packages[0]
 

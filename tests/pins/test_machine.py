@@ -13,6 +13,7 @@ from metalmatrix.verdicts.report import CellReport, cell_report
 from tests.samples import LINUX, MAC, RUNNER, evidence
 
 CELL = Cell.parse("py3.11-tf2.15.1-metal1.1.0")
+M1 = "macos-13.4-apple-m1-16gb"
 M2 = "macos-15.2-apple-m2-16gb"
 M2_MAX = "macos-15.2-apple-m2-max-64gb"
 M4 = "macos-15.2-apple-m4-16gb"
@@ -172,6 +173,16 @@ class TestChip:
         assert meant(chip="m4").seen(item).verdict.word == "broken"
         assert meant(chip="m1").seen(item).verdict.word == "broken"
         assert "the checks ran on Apple M2" in meant(chip="m2").of_chip(item)
+
+    def test_a_plain_run_on_the_chip_takes_no_pinned_failure_back(self) -> None:
+        """Each set is decided by its own runs, and only the pinned one is what is handed out."""
+        item = report(ran(M1, "fails", "import"), ran(M2, set="plain"))
+        assert meant(chip="m2").seen(item).verdict.word == "broken"
+        assert "have not run on Apple M2" in meant(chip="m2").of_chip(item)
+
+    def test_a_run_that_is_not_counted_is_told_as_none(self) -> None:
+        """A virtual M2 ran the checks, and proved nothing."""
+        assert "have not run" in meant(chip="m2").of_chip(report(ran(M2, uncounted="virtual")))
 
     def test_a_family_has_its_sizes(self) -> None:
         """An M2 Max is an M2; that an M2 was tried says nothing of the Max."""

@@ -133,6 +133,35 @@ def test_only_bytecode_of_the_recorded_modules_is_kept(tmp_path: Path, cache: Pa
     assert not any("other" in name for name in found(cache))
 
 
+def test_what_is_believed_without_its_source_is_not_kept(tmp_path: Path, cache: Path) -> None:
+    """Bytecode with an unchecked hash (PEP 552) may be of anything: the next environment would run it."""
+    first = site(tmp_path / "first")
+    for name in FILES:
+        py_compile.compile(str(first / name), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    assert bytecode.keep(first, LOCK) == 0
+    assert found(cache) == set()
+
+
+def test_what_is_not_of_this_source_is_not_kept(tmp_path: Path) -> None:
+    """Its size and its second are those of the source, or it is left where it is."""
+    first = site(tmp_path / "first")
+    compiled(first)
+    (first / "alone.py").write_text("NAME = 'another one'\n", encoding="utf-8")
+    assert bytecode.keep(first, LOCK) == len(FILES) - 1
+
+
+def test_what_another_distribution_brings_is_not_kept(tmp_path: Path, cache: Path) -> None:
+    """A file that some RECORD names was installed, and not compiled here."""
+    first = site(tmp_path / "first")
+    file = compiled(first)[2].relative_to(first).as_posix()
+    info = first / "helper-1.0.dist-info"
+    info.mkdir()
+    (info / "RECORD").write_text(f"{file},sha256=x,1\n", encoding="utf-8")
+    bytecode.keep(first, LOCK)
+    assert found(cache)
+    assert not any(name.endswith(file) for name in found(cache))
+
+
 def test_links_are_not_followed(tmp_path: Path, cache: Path) -> None:
     """A folder or a file that is a link is neither kept from nor lent into."""
     compiled(first := site(tmp_path / "first"))

@@ -9,7 +9,7 @@ import pytest
 from metalmatrix.cells.cell import Cell
 from metalmatrix.errors import UsageError
 from metalmatrix.searching import subjects
-from metalmatrix.searching.subjects import newest_here, released
+from metalmatrix.searching.subjects import bench, newest_here, released
 from tests.fake_lab import day
 
 
@@ -50,3 +50,11 @@ def test_framework_and_plugin_have_to_be_there() -> None:
     pair = Cell.parse("py3.11-tf2.12.0-metal1.1.0")
     alone = Cell.parse("py3.11-tf2.12.0-nometal")
     assert released(pair, day("2026-11-20")) > released(alone, day("2026-11-20"))
+
+
+@pytest.mark.parametrize("name", ["py3.9-tf2.12.0-metal0.8.0-x86_64", "py3.9-tf2.12.0-metal0.8.0-conda"])
+def test_what_would_be_another_cells_answer_is_refused(name: str) -> None:
+    """The search installs for Apple silicon into a virtual environment, and says which cell that is."""
+    with pytest.raises(UsageError, match="alone") as refused:
+        bench(Cell.parse(name), day("2026-11-20"))
+    assert refused.value.hint == "nox -s when -- py3.9-tf2.12.0-metal0.8.0"

@@ -140,6 +140,11 @@ class TestEmbedded:
         assert made == f"# Mine\r\n\n{BEGIN}\n\n| a |\n| - |\n\n{END}\ntail"
         assert embedded(made, ["| a |", "| - |"], "README.md") == made
 
+    def test_it_has_the_line_ends_of_the_document(self) -> None:
+        """A file of Windows stays one."""
+        made = embedded(f"{BEGIN}\r\nold\r\n{END}\r\n", ["| a |"], "README.md")
+        assert made == f"{BEGIN}\r\n\r\n| a |\r\n\r\n{END}\r\n"
+
     @pytest.mark.parametrize(
         ("text", "what"),
         [
