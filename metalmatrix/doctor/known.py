@@ -1,8 +1,8 @@
 """What the table knows, as little as the doctor needs of it, read with the standard library alone.
 
 ``data/doctor.jsonl`` is made by `known_write` and has: the day, the repairs, each framework and plugin
-with its Pythons, the line that dyld prints for each pair that does not load, what is reported of a pair,
-and each set that may be handed out, the best first.
+with its Pythons, the line that dyld prints for each pair that does not load, what TensorFlow says of each
+that it refuses then, what is reported of a pair, and each set that may be handed out, the best first.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ class Known:
     """All of it.
 
     Attributes:
-        links: The line that dyld prints by framework and plugin version; empty where the plugin loads.
+        links: The line that dyld prints by framework and plugin version; empty where it loads the plugin.
+        refused: What TensorFlow says of a plugin that dyld loads and it does not take, by the same pairs.
         pins: In the order in which they are to be recommended.
     """
 
@@ -118,6 +119,7 @@ class Known:
     frameworks: tuple[Release, ...] = ()
     plugins: tuple[Release, ...] = ()
     links: dict[tuple[str, str], str] = field(default_factory=dict)
+    refused: dict[tuple[str, str], str] = field(default_factory=dict)
     told: tuple[Told, ...] = ()
     pins: tuple[Pins, ...] = ()
 
@@ -164,14 +166,14 @@ class Known:
         With a minor version of Python only those that both have a wheel for it.
         """
         quoted = (f": {symbol}", f"'{symbol}'")
+        return self.installable((pair for pair, line in self.links.items() if line.endswith(quoted)), python)
+
+    def installable(self, pairs: Iterable[tuple[str, str]], python: str = "") -> list[tuple[str, str]]:
+        """Those of *pairs* that both have a wheel for a minor version of Python; all where it is empty."""
         pythons = {
             release.version: release.pythons for kind in (self.frameworks, self.plugins) for release in kind
         }
-        return [
-            pair
-            for pair, line in self.links.items()
-            if line.endswith(quoted) and (not python or all(python in pythons[name] for name in pair))
-        ]
+        return [pair for pair in pairs if not python or all(python in pythons[name] for name in pair)]
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -214,12 +216,12 @@ def parse(text: str) -> Known:
 
 def _parsed(as_of: str, lines: Iterable[dict[str, Any]]) -> Known:
     found: dict[str, list[Any]] = {"bound": [], "framework": [], "plugin": [], "told": [], "pins": []}
-    links: dict[tuple[str, str], str] = {}
+    said: dict[str, dict[tuple[str, str], str]] = {"links": {}, "refused": {}}
     for line in lines:
         ((kind, entry),) = line.items()
-        if kind == "links":
+        if kind in said:
             for plugin, frameworks in entry["pairs"].items():
-                links.update({(framework, plugin): entry["line"] for framework in frameworks})
+                said[kind].update({(framework, plugin): entry["line"] for framework in frameworks})
             continue
         entry = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
         made = {"bound": Bound, "told": Told, "pins": Pins}.get(kind, Release)(**entry)
@@ -229,7 +231,8 @@ def _parsed(as_of: str, lines: Iterable[dict[str, Any]]) -> Known:
         tuple(found["bound"]),
         tuple(found["framework"]),
         tuple(found["plugin"]),
-        links,
+        said["links"],
+        said["refused"],
         tuple(found["told"]),
         tuple(found["pins"]),
     )

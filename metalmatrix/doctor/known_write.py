@@ -1,7 +1,8 @@
 """Makes ``data/doctor.jsonl`` of the table: what the doctor knows where nothing but Python is installed.
 
 Needs the whole package, no index and no run: it is what `static` says of every published combination as of
-the day of ``matrix.toml``, of which only the sets that may be handed out and the lines of dyld are kept.
+the day of ``matrix.toml``, of which only the sets that may be handed out, the lines of dyld and what
+TensorFlow refuses are kept.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from packaging.version import Version
 
 from metalmatrix.asking.install import requirements
 from metalmatrix.cells import history
-from metalmatrix.cells.cell import NO_PLUGIN
+from metalmatrix.cells.cell import NO_PLUGIN, Cell
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.doctor import known
 from metalmatrix.files import write_atomic
+from metalmatrix.kernels.kernel_facts import load_kernels
 from metalmatrix.pins.pins import known as how_known
 from metalmatrix.pins.pins import ordered
 from metalmatrix.published.releases import PLUGIN
 from metalmatrix.resolving.repairs import load_repairs
 from metalmatrix.verdicts.explain import Explainer
-from metalmatrix.wheels.link import link_release
+from metalmatrix.verdicts.observe import from_linked
+from metalmatrix.wheels.link import link_cell
 from metalmatrix.wheels.wheel_facts import load_facts
 
 if TYPE_CHECKING:
@@ -84,22 +87,32 @@ def _releases() -> Iterator[dict[str, Any]]:
 
 
 def _links() -> Iterator[dict[str, Any]]:
-    """The line of dyld for each pair of which it is the same for every Python; the others are not known."""
-    lines: dict[str, dict[str, list[str]]] = {}
+    """What dyld, then TensorFlow say of each pair of which it is the same for every Python.
+
+    The others are not known: a plugin that one Python can use and another cannot is not told to be well.
+    """
+    lines: dict[tuple[str, str], dict[str, list[str]]] = {}
     for plugin_name, plugin in history.plugins():
         for _, framework in history.frameworks():
             if plugin_name != PLUGIN or plugin == NO_PLUGIN:
                 continue
-            answers = {link_release(load_facts(), python, framework, plugin) for python in history.pythons()}
-            told = {
-                "" if answer.outcome == "ok" else answer.line
-                for answer in answers
-                if answer.outcome != "unknown"
-            }
-            if len(told) == 1:
-                lines.setdefault(told.pop(), {}).setdefault(plugin, []).append(framework)
-    for line in sorted(lines):
-        yield {"links": {"line": line, "pairs": lines[line]}}
+            cells = [Cell.parse(f"py{python}-tf{framework}-metal{plugin}") for python in history.pythons()]
+            answers = {answer for answer in map(_answer, cells) if answer}
+            if len(answers) == 1:
+                line, refusal = answers.pop()
+                for said in [("links", line), *([("refused", refusal)] if refusal else [])]:
+                    lines.setdefault(said, {}).setdefault(plugin, []).append(framework)
+    for kind, line in sorted(lines):
+        yield {kind: {"line": line, "pairs": lines[kind, line]}}
+
+
+def _answer(cell: Cell) -> tuple[str, str] | None:
+    """The line of dyld, and what TensorFlow says of a plugin that dyld loads; None where it is not known."""
+    linked = link_cell(load_facts(), cell)
+    if linked.outcome == "ok":
+        found = from_linked(cell, load_facts(), load_kernels())
+        return "", found.message if found and found.outcome == "fails" else ""
+    return (linked.line, "") if linked.outcome == "fails" else None
 
 
 def _told(reports: list[CellReport]) -> Iterator[dict[str, Any]]:

@@ -159,6 +159,14 @@ def does_not_link(scene: Scene) -> Iterator[str]:
             yield f"{scene.framework} with {scene.plugin}: dyld says {line}"
 
 
+def refused_plugin(scene: Scene) -> Iterator[str]:
+    """TensorFlow itself would refuse the plugin that dyld has loaded, by what is known of both wheels."""
+    if scene.framework and scene.plugin:
+        said = scene.known.refused.get((scene.framework.version, scene.plugin.version))
+        if said:
+            yield f"{scene.framework} with {scene.plugin}: TensorFlow says {said}"
+
+
 def macos_too_old(scene: Scene) -> Iterator[str]:
     """What is installed was built for a newer macOS."""
     here = scene.machine.macos
@@ -276,6 +284,7 @@ MAC: dict[str, Callable[[Scene], Iterator[str]]] = {
     "leftover-plugin": leftover_plugin,
     "no-plugin": no_plugin,
     "does-not-link": does_not_link,
+    "refused-plugin": refused_plugin,
     "pyarrow": pyarrow,
     "session": session,
     "gpu-not-listed": gpu_not_listed,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cache
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from packaging.version import Version
 
 from metalmatrix.cells import history
 from metalmatrix.cells.matrix_file import load
-from metalmatrix.doctor import known, known_write
+from metalmatrix.doctor import known, known_write, signs
 from metalmatrix.doctor.known import load_known, numbers, parse
 from metalmatrix.errors import MatrixError
 from metalmatrix.pins.pins import choose
@@ -21,6 +22,7 @@ from tests.doctor.mac import Mac
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from metalmatrix.doctor.scene import Scene
     from metalmatrix.verdicts.report import CellReport
 
 
@@ -30,6 +32,13 @@ def reports() -> tuple[Explainer, tuple[CellReport, ...]]:
     explainer = Explainer(load().as_of)
     cells = [cell for cell in history.cells() if cell.plugin_distribution in {"", "tensorflow-metal"}]
     return explainer, tuple(explainer.reports(cells))
+
+
+def scene_of(framework: str, plugin: str) -> Scene:
+    """As much of a scene as the signs of a pair look at."""
+    versions = {"framework": framework, "plugin": plugin}
+    parts = {name: SimpleNamespace(version=version) for name, version in versions.items()}
+    return cast("Scene", SimpleNamespace(**parts, known=load_known()))
 
 
 class TestData:
@@ -63,7 +72,24 @@ class TestData:
         assert {item.verdict for item in data.pins} <= {"works", "likely"}
         for item in data.pins:
             if item.has_plugin:
-                assert data.links[item.framework, item.cell.rpartition("metal")[2]] == ""
+                pair = item.framework, item.cell.rpartition("metal")[2]
+                assert data.links[pair] == ""
+                assert pair not in data.refused
+
+    def test_the_signs_say_of_each_pair_what_the_table_says(self) -> None:
+        """No pair that it calls broken at link or import is well here, and none that is well there is not."""
+        data = load_known()
+        seen: dict[str, set[tuple[str, str]]] = {"": set(), "link": set(), "import": set()}
+        for report in reports()[1]:
+            pair = report.cell.framework, report.cell.plugin
+            linked = next((item for item in report.evidence if item.kind == "linked"), None)
+            if linked and linked.outcome in {"ok", "fails"} and pair in data.links:
+                seen[linked.stage].add(pair)
+        for stage, sign in (("link", "does-not-link"), ("import", "refused-plugin")):
+            assert seen[stage]
+            assert {pair for pair in data.links if list(signs.MAC[sign](scene_of(*pair)))} == seen[stage]
+        assert not seen[""] & (seen["link"] | seen["import"])
+        assert seen[""] | seen["link"] | seen["import"] == set(data.links)
 
 
 class TestChoice:

@@ -194,6 +194,27 @@ class TestPair:
         assert found.pins is not None
         assert load_known().links[found.pins.framework, found.pins.cell.rpartition("metal")[2]] == ""
 
+    @pytest.mark.parametrize(("framework", "plugin"), [("2.9.2", "0.2.0"), ("2.7.0", "0.1.1")])
+    def test_a_plugin_that_tensorflow_refuses_once_loaded(
+        self, mac: Mac, framework: str, plugin: str
+    ) -> None:
+        """Its struct is that of TensorFlow before 2.7: dyld loads it, and the import aborts."""
+        mac.says["version"] = "3.8.18"
+        for name, version in {"numpy": "1.23.5", "protobuf": "3.19.6", "keras": f"{framework[:3]}.0"}.items():
+            mac.put(name, version)
+        found = only(mac.pair(framework, plugin, "tensorflow-macos"))
+        assert found.id == "refused-plugin"
+        assert f"tensorflow-metal {plugin}: TensorFlow says FAILED_PRECONDITION: 'host_call" in found.saw[0]
+        assert found.pins is not None
+        assert (found.pins.framework, found.pins.python) == (framework, "3.8")
+        assert (framework, found.pins.cell.rpartition("metal")[2]) not in load_known().refused
+
+    def test_the_same_plugin_where_tensorflow_takes_it(self, mac: Mac) -> None:
+        """2.6.0 and 0.2.0 have the same struct."""
+        mac.says["version"] = "3.8.18"
+        problems, _ = mac.pair("2.6.0", "0.2.0", "tensorflow-macos").found()
+        assert not {"refused-plugin", "does-not-link"} & set(problems)
+
     def test_the_framework_stays_where_another_plugin_goes_with_it(self, mac: Mac) -> None:
         """2.18.0 has a plugin that loads into it: nobody needs another TensorFlow."""
         found = only(mac.pair("2.18.0", "1.1.0"))
