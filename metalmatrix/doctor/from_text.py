@@ -1,4 +1,4 @@
-"""What is wrong by a text alone: its messages, and what the table knows of the line of dyld.  Pure."""
+"""What is wrong by a text alone: its messages, and what the table knows of the pairs behind them.  Pure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from metalmatrix.doctor.text import Clues
 
 _GROUPS = 3
+_OF_PAIRS = frozenset({"does-not-link", "refused-plugin"})
+"""Diagnoses of which the table knows the pairs."""
 
 
 def findings(text: str, clues: Clues, rules: Rules, known: Known) -> list[Finding]:
@@ -24,7 +26,11 @@ def findings(text: str, clues: Clues, rules: Rules, known: Known) -> list[Findin
     found = []
     satisfies = checks_module("checkdists").satisfies
     for item, words in recognised(rules, f"\n{text}\n", satisfies):
-        more = list(_linking(words.get("symbol", ""), clues, known)) if item.id == "does-not-link" else []
+        more: list[str] = []
+        if item.id == "does-not-link":
+            more = list(_linking(words.get("symbol", ""), clues, known))
+        elif item.id == "refused-plugin":
+            more = list(_refusing(clues, known))
         found.append(finding(item.id, (*item.saw, *more)))
     return found
 
@@ -34,7 +40,7 @@ def asks(text_findings: list[Finding], clues: Clues) -> list[str]:
     said = []
     if not clues.python:
         said.append("The text does not name the Python: `python -V` does.")
-    if any(item.id == "does-not-link" for item in text_findings) and not (clues.framework and clues.plugin):
+    if any(item.id in _OF_PAIRS for item in text_findings) and not (clues.framework and clues.plugin):
         said.append(
             "The text does not name the versions: `python -m pip list` does; add its lines to the text."
         )
@@ -43,10 +49,12 @@ def asks(text_findings: list[Finding], clues: Clues) -> list[str]:
 
 def _linking(symbol: str, clues: Clues, known: Known) -> Iterator[str]:
     """Of which pairs dyld prints that line."""
-    line = known.links.get((clues.framework, clues.plugin))
+    pair = clues.framework, clues.plugin
+    line = known.links.get(pair)
     if line is not None:
-        answer = f"dyld says {line}" if line else "that pair loads, so it is another"
-        yield f"the text names TensorFlow {clues.framework} with tensorflow-metal {clues.plugin}: {answer}"
+        loads = "dyld loads that pair, and TensorFlow refuses it" if pair in known.refused else ""
+        answer = f"dyld says {line}" if line else f"{loads or 'that pair loads'}, so it is another"
+        yield _named(clues, answer)
     if not symbol:
         return
     pairs = known.printing(symbol, clues.python)
@@ -55,6 +63,25 @@ def _linking(symbol: str, clues: Clues, known: Known) -> Iterator[str]:
     else:
         python = f" and Python {clues.python}" if clues.python else ""
         yield f"no pair of wheels for Apple silicon{python} is known to lack {symbol}"
+
+
+def _refusing(clues: Clues, known: Known) -> Iterator[str]:
+    """Of which pairs TensorFlow says that."""
+    pair = clues.framework, clues.plugin
+    if pair in known.refused:
+        yield _named(clues, f"TensorFlow says {known.refused[pair]}")
+    elif pair in known.links:
+        line = known.links[pair]
+        yield _named(clues, f"{f'dyld says {line}' if line else 'TensorFlow takes it'}, so it is another")
+    pairs = known.installable(known.refused, clues.python)
+    if pairs:
+        yield f"TensorFlow says that for {'; '.join(ranges(pairs, known))}"
+    else:
+        yield f"no pair of wheels for Apple silicon and Python {clues.python} is known to be refused"
+
+
+def _named(clues: Clues, answer: str) -> str:
+    return f"the text names TensorFlow {clues.framework} with tensorflow-metal {clues.plugin}: {answer}"
 
 
 def ranges(pairs: list[tuple[str, str]], known: Known) -> list[str]:

@@ -130,6 +130,47 @@ class TestClues:
         assert clues(said).manager == manager
 
 
+class TestRefusing:
+    WORDS = "FAILED_PRECONDITION: 'host_callback' field in SP_StreamExecutor must be set."
+
+    def told(self, said: str) -> list[str]:
+        """What is seen of a text that says that TensorFlow refuses the plugin."""
+        (found,) = from_text.findings(said, clues(said), load_rules(), load_known())
+        assert found.id == "refused-plugin"
+        return list(found.saw[1:])
+
+    def test_the_pairs_of_which_tensorflow_says_it_are_named(self) -> None:
+        """The text names no versions, and the sentence is of one struct alone."""
+        pairs = "tensorflow-metal 0.1.0 to 0.2.0 in TensorFlow 2.7.0 to 2.10.0"
+        assert self.told(self.WORDS) == [f"TensorFlow says that for {pairs}"]
+
+    def test_only_those_of_the_python_that_is_named(self) -> None:
+        """There is no 2.7.0 for 3.10, and none of all that for 3.12."""
+        (pairs,) = self.told(f"/lib/python3.10/x\n{self.WORDS}")
+        assert "2.7.0" not in pairs
+        assert self.told(f"/lib/python3.12/x\n{self.WORDS}") == [
+            "no pair of wheels for Apple silicon and Python 3.12 is known to be refused"
+        ]
+
+    @pytest.mark.parametrize(
+        ("framework", "plugin", "answer"),
+        [
+            ("2.9.2", "0.2.0", "0.2.0: TensorFlow says FAILED_PRECONDITION: 'host_callback' field in SP_"),
+            ("2.9.2", "0.5.0", "0.5.0: TensorFlow takes it, so it is another"),
+            ("2.11.0", "0.2.0", "0.2.0: dyld says symbol not found in flat namespace"),
+        ],
+    )
+    def test_versions_that_are_named_are_looked_up(self, framework: str, plugin: str, answer: str) -> None:
+        """What the table knows of that pair is said, be it that it is not this one."""
+        told = self.told(f"tensorflow-macos=={framework}\ntensorflow-metal=={plugin}\n{self.WORDS}")
+        assert answer in told[0]
+
+    def test_it_asks_for_the_versions(self) -> None:
+        """Where the text has none."""
+        found = from_text.findings(self.WORDS, Clues(), load_rules(), load_known())
+        assert len(from_text.asks(found, Clues("3.9"))) == 1
+
+
 class TestLinking:
     def told(self, said: str) -> list[str]:
         """What is seen of a text that says that the plugin does not load."""
@@ -155,6 +196,11 @@ class TestLinking:
         """2.17.0 with 1.1.0 loads: then something else is installed."""
         told = self.told(f"tensorflow==2.17.0\ntensorflow-metal==1.1.0\n{DYLD}")
         assert told[1].endswith("that pair loads, so it is another")
+
+    def test_a_pair_that_dyld_loads_and_tensorflow_refuses_is_told_apart(self) -> None:
+        """Such a pair does not print a line of dyld, and is not called well either."""
+        told = self.told(f"tensorflow-macos==2.9.2\ntensorflow-metal==0.2.0\n{DYLD}")
+        assert told[1].endswith("dyld loads that pair, and TensorFlow refuses it, so it is another")
 
     def test_a_symbol_that_no_pair_lacks(self) -> None:
         """It is said, and nothing guessed."""
