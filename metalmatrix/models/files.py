@@ -58,5 +58,6 @@ def _read(file: BinaryIO, facts: FrameworkFacts) -> Model:
         raise ModelError("it is HDF5, which is not read", "save it as .keras: model.save('x.keras')")
     if head == _ZIP:
         return read_keras(file, facts)
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
-        return read_graph(view)
+    # No `with`: closing it would raise a BufferError where the frames of a ModelError still hold parts of it.
+    # It is unmapped with the last of them.
+    return read_graph(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))

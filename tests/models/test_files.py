@@ -7,6 +7,7 @@ import random
 import resource
 import struct
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,8 +25,6 @@ from metalmatrix.models.wire import ModelError
 from tests import tiny_graph as tiny
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from metalmatrix.models.graphs import Model
 
 FACTS = load_framework()
@@ -269,6 +268,18 @@ class TestPaths:
             self.read(tmp_path / name)
         assert told in error.value.what
         assert error.value.hint
+
+    @pytest.mark.parametrize("what", HOSTILE)
+    def test_a_damaged_file_is_refused_and_let_go(self, what: str, tmp_path: Path) -> None:
+        """As the bytes are, but from a file: the sentence and a hint; nothing of the file stays mapped."""
+        path = tmp_path / "damaged-model.pb"
+        path.write_bytes(HOSTILE[what])
+        with pytest.raises(ModelError) as error:
+            self.read(path)
+        assert error.value.hint
+        del error
+        if (maps := Path("/proc/self/maps")).exists():
+            assert path.name not in maps.read_text()
 
     def test_an_encrypted_member_is_refused(self, tmp_path: Path) -> None:
         """No password is asked for."""
