@@ -10,7 +10,7 @@ Kind = Literal["GraphDef", "SavedModel", "Keras"]
 Types = Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
     """Where a tensor comes from: the output of a node.
 
@@ -25,7 +25,7 @@ class Input:
     index: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """An op at its place in a graph.
 

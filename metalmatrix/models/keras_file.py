@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from metalmatrix.models.graphs import Graph, Model, Node
 from metalmatrix.models.wire import ModelError
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
     from metalmatrix.kernels.framework_facts import FrameworkFacts, LayerOp
 
-MAX_CONFIG = 32 * 2**20
-MAX_MEMBERS = 100_000
+MAX_CONFIG = 16 * 2**20
+MAX_DIRECTORY = 2**20
 MAX_LAYERS = 20_000
 MAX_DEPTH = 20
-"""Bounds: bytes of the configuration, members of the zip, layers, models within models."""
+"""Bounds: bytes of the configuration, and of the zip's directory; layers; models within models."""
+
+_CHUNK = 2**16
 
 PREDICT, FIT = "model.predict", "model.fit adds"
 _MODELS = {"Sequential", "Functional", "Model"}
@@ -62,9 +64,7 @@ def read_keras(file: IO[bytes], facts: FrameworkFacts) -> Model:
         ModelError: It is none.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
-            if len(archive.infolist()) > MAX_MEMBERS:
-                raise ModelError(f"the file has more than {MAX_MEMBERS:,} members: it is no model")
+        with zipfile.ZipFile(cast("IO[bytes]", _Bounded(file))) as archive:
             config, metadata = (_member(archive, name) for name in ("config.json", "metadata.json"))
     except (*BAD_ARCHIVE, OSError) as error:
         raise ModelError(f"the file is no .keras file, or is damaged ({type(error).__name__})") from error
@@ -79,6 +79,21 @@ def read_keras(file: IO[bytes], facts: FrameworkFacts) -> Model:
     return Model("Keras", graphs, tuple(dict.fromkeys(reader.unknown)), notes)
 
 
+class _Bounded:
+    """A file of which no more is read at once than `MAX_DIRECTORY`: `zipfile` reads a directory in one go."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """*size* bytes, fewer only at the end."""
+        found = self._file.read(MAX_DIRECTORY + 1 if size < 0 else min(size, MAX_DIRECTORY + 1))
+        if len(found) > MAX_DIRECTORY:
+            raise ModelError(f"the file's directory is larger than {MAX_DIRECTORY >> 20} MiB: it is no model")
+        return found
+
+
 def _member(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     """One of the JSON files in it."""
     try:
@@ -87,10 +102,12 @@ def _member(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
         raise ModelError(f"the file is no .keras file: it has no {name}") from error
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise ModelError(f"its {name} is packed in a way that Keras does not")
+    data = bytearray()
     with archive.open(info) as member:
-        data = member.read(MAX_CONFIG + 1)
-    if len(data) > MAX_CONFIG:
-        raise ModelError(f"its {name} is larger than {MAX_CONFIG >> 20} MiB")
+        while part := member.read(_CHUNK):
+            data += part
+            if len(data) > MAX_CONFIG:
+                raise ModelError(f"its {name} is larger than {MAX_CONFIG >> 20} MiB")
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     from metalmatrix.models.graphs import Kind
 
-MAX_NODES = 500_000
+MAX_NODES = 200_000
 MAX_FUNCTIONS = 50_000
+MAX_METAS = 100
 MAX_LIST = 10_000
+"""Bounds: ops of a file, called or not; functions; graphs of a SavedModel; dtypes of a list."""
+
 SWAPPED = "It has a layer with an implementation for GPUs (under cuDNN's name); that is what was looked at."
 _REFERENCE = 100  # the dtype of a reference to a variable is that of its value and this
 
@@ -56,15 +59,19 @@ def read_graph(data: memoryview) -> Model:
     if bytes(data[:1]) not in {_GRAPH_BEGINS, _SAVED_BEGINS}:
         raise ModelError("the file is neither a SavedModel nor a GraphDef")
     if bytes(data[:1]) == _GRAPH_BEGINS:
-        return _model("GraphDef", _reachable([(message, frozenset())]), {})
-    metas = [meta for _, meta in message.messages(_META_GRAPH)]
+        return _model("GraphDef", _reachable([(message, frozenset())]), {}, message.budget)
+    metas: list[Message] = []
+    for _, meta in message.messages(_META_GRAPH):
+        if len(metas) == MAX_METAS:
+            raise ModelError(f"the file has more than {MAX_METAS} graphs: it is no model")
+        metas.append(meta)
     defaults: dict[str, Mapping[str, str]] = {}
     for meta in metas:
         for _, info in meta.messages(_META_INFO):
             for _, ops in info.messages(_OPS):
                 defaults |= dict(_op_defaults(op) for _, op in ops.messages(1))
-    graphs = [(graph, _signed(meta)) for meta in metas for _, graph in meta.messages(_GRAPH_DEF)]
-    return _model("SavedModel", _reachable(graphs), defaults)
+    graphs = ((graph, _signed(meta)) for meta in metas for _, graph in meta.messages(_GRAPH_DEF))
+    return _model("SavedModel", _reachable(graphs), defaults, message.budget)
 
 
 def _signed(meta: Message) -> frozenset[str]:
@@ -82,8 +89,8 @@ def _signed(meta: Message) -> frozenset[str]:
     return frozenset(found)
 
 
-def _named(number: int, part: Message) -> list[Message]:
-    return [part] if number == 1 else [name for _, name in part.messages(1, 2, 3)]
+def _named(number: int, part: Message) -> Iterable[Message]:
+    return [part] if number == 1 else (name for _, name in part.messages(1, 2, 3))
 
 
 def _needed(nodes: list[Node], wanted: frozenset[str]) -> tuple[Node, ...]:
@@ -99,18 +106,24 @@ def _needed(nodes: list[Node], wanted: frozenset[str]) -> tuple[Node, ...]:
     return tuple(node for node in nodes if node.name in seen)
 
 
-def _model(kind: Kind, graphs: list[Graph], defaults: Mapping[str, Mapping[str, str]]) -> Model:
+def _model(
+    kind: Kind, graphs: list[Graph], defaults: Mapping[str, Mapping[str, str]], budget: Budget
+) -> Model:
     if not any(graph.nodes for graph in graphs):
         raise ModelError("the file has no ops: it is no model, or an empty one")
     full = tuple(
-        replace(graph, nodes=tuple(_with_defaults(node, defaults.get(node.op, {})) for node in graph.nodes))
+        replace(
+            graph,
+            nodes=tuple(_with_defaults(node, defaults.get(node.op, {}), budget) for node in graph.nodes),
+        )
         for graph in graphs
     )
     return Model(kind, full, notes=(SWAPPED,) if any(graph.device == "GPU" for graph in full) else ())
 
 
-def _with_defaults(node: Node, defaults: Mapping[str, str]) -> Node:
+def _with_defaults(node: Node, defaults: Mapping[str, str], budget: Budget) -> Node:
     """A node with the attributes that the file leaves out since they are what they are by default."""
+    budget.spend(len(defaults))  # each of a few ops may stand for thousands of attributes
     left_out = {name: (dtype,) for name, dtype in defaults.items() if name not in node.types}
     return replace(node, types={**node.types, **left_out}) if left_out else node
 
@@ -125,7 +138,8 @@ def _reachable(graphs: Iterable[tuple[Message, frozenset[str]]]) -> list[Graph]:
                 nodes.append(_node(part, in_function=False))
             else:
                 _add_functions(functions, part)
-        found.append(Graph("", _needed(nodes, wanted)))
+        if nodes:
+            found.append(Graph("", _needed(nodes, wanted)))
     seen: set[str] = set()
     for graph in found:  # grows
         for name in (name for node in graph.nodes for name in node.calls):
@@ -133,8 +147,6 @@ def _reachable(graphs: Iterable[tuple[Message, frozenset[str]]]) -> list[Graph]:
             if called is not None and called.name not in seen:
                 seen.add(called.name)
                 found.append(called)
-        if sum(len(graph.nodes) for graph in found) > MAX_NODES:
-            raise ModelError(f"the model has more than {MAX_NODES:,} ops")
     return found
 
 
@@ -186,6 +198,9 @@ def _node(message: Message, *, in_function: bool) -> Node:
     types: dict[str, tuple[str, ...]] = {}
     counts: dict[str, int] = {}
     calls: list[str] = []
+    message.budget.nodes += 1
+    if message.budget.nodes > MAX_NODES:
+        raise ModelError(f"the file has more than {MAX_NODES:,} ops")
     for number, part in message.messages(1, 2, 3, 5):
         if number == 1:
             name = part.text

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-MAX_FIELDS = 20_000_000
-"""Fields of one file that are looked at: some 20 s; a model of a gigabyte has a tenth of it."""
+MAX_FIELDS = 5_000_000
+"""Fields of one file that are looked at.  An op has some 20, with its inputs and attributes; the worst that
+was made of so many took 750 MB and half a minute (November 2026)."""
 
 MAX_NAME = 4096
 """Bytes of a name; the longest of TensorFlow's are those of scopes within scopes."""
+
+MAX_TEXT = 128 * 2**20
+"""Bytes of all names of one file."""
 
 
 class ModelError(UsageError):
@@ -29,17 +33,25 @@ class ModelError(UsageError):
 
 @dataclass
 class Budget:
-    """What may still be read of a file."""
+    """What may still be read of a file.
 
-    left: int = field(default=MAX_FIELDS)
+    Attributes:
+        left: Fields.
+        text: Bytes of names.
+        nodes: How many ops were found; `saved_graphs` bounds them.
+    """
 
-    def spend(self) -> None:
-        """One field.
+    left: int = field(default_factory=lambda: MAX_FIELDS)
+    text: int = field(default_factory=lambda: MAX_TEXT)
+    nodes: int = 0
+
+    def spend(self, fields: int = 1) -> None:
+        """So many fields: read, or what takes as much as they do.
 
         Raises:
             ModelError: There was one too many.
         """
-        self.left -= 1
+        self.left -= fields
         if self.left < 0:
             raise ModelError(f"the file has more than {MAX_FIELDS:,} fields: it is no model")
 
@@ -115,6 +127,9 @@ class Message:
         """
         if len(self.data) > MAX_NAME:
             raise ModelError(f"the file has a name of more than {MAX_NAME} bytes")
+        self.budget.text -= len(self.data)
+        if self.budget.text < 0:
+            raise ModelError(f"the names in the file have more than {MAX_TEXT >> 20} MiB: it is no model")
         try:
             found = bytes(self.data).decode("utf-8")
         except UnicodeDecodeError as error:
