@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MAX_FILES = 20_000
 """Files in one folder of results: the whole history of cells is 7,000."""
 MAX_TWINS = 99
+_FORMS = "give a results folder, or one host's folder in it: results/macos-15.2-apple-m2-16gb"
 _RECORD = re.compile(r"py3[^/]*\.json")
 _CELL = re.compile(r"py3\.[0-9]{1,2}-tf[0-9a-z.]{1,25}-[0-9a-z_.-]{1,90}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
@@ -45,7 +46,7 @@ class Merged:
         taken: Records that were written.
         known: Records that were there already, or are older than the one that is.
         apart: ``host/cell`` of records that contradict another, and are kept beside it.
-        refused: Files that were not taken, each with the reason.
+        refused: Files and folders that were not taken, each with the reason.
     """
 
     taken: int = 0
@@ -63,19 +64,34 @@ def merge(folders: Iterable[Path], into: Store, tell: Callable[[str], None]) -> 
         tell: Gets a line for each machine.
 
     Raises:
-        UsageError: There are no results in one of them.
-        ResultError: What is there already cannot be read, or more than `MAX_TWINS` machines are alike.
+        UsageError: One of them is not there.
     """
+    folders = list(folders)
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{str(folder)[:200]} is no folder", _FORMS)
     found = Merged()
-    for path, name in [machine for folder in folders for machine in _machines(folder)]:
-        tell(f"{name}, from {path}")
-        try:
-            host = _host(path, name)
-        except ResultError as error:
-            found.refused.append(f"{name}/host.json: {error.what}")
-        else:
-            _Joint(path, name, host, into, found).join()
+    for folder in folders:
+        machines = list(_machines(folder))
+        if not machines:
+            found.refused.append(f"{str(folder)[:200]}: it holds no results; {_FORMS}")
+        for path, name in machines:
+            tell(f"{name}, from {path}")
+            _join(path, name, into, found)
     return found
+
+
+def _join(path: Path, name: str, into: Store, found: Merged) -> None:
+    """Join one machine's folder; whatever is wrong with it, here or there, keeps no other one out."""
+    try:
+        host = _host(path, name)
+    except ResultError as error:
+        found.refused.append(f"{name}/host.json: {error.what}")
+        return
+    try:
+        _Joint(path, name, host, into, found).join()
+    except ResultError as error:
+        found.refused.append(f"{name}: {error.what}")
 
 
 def _machines(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -88,10 +104,6 @@ def _machines(folder: Path) -> Iterator[tuple[Path, str]]:
         if machines:
             yield from ((path, path.name) for path in machines)
             return
-    raise UsageError(
-        f"{str(folder)[:200]} holds no results",
-        "give a results folder, or one host's folder in it: results/macos-15.2-apple-m2-16gb",
-    )
 
 
 def _is_machine(path: Path) -> bool:
@@ -142,25 +154,30 @@ class _Joint:
         self.store = Store(path.resolve().parent)
 
     def join(self) -> None:
-        """Take what can be taken."""
+        """Take what can be taken.
+
+        Raises:
+            ResultError: There is no folder that this machine may go into.
+        """
         names = sorted(path.name for path in self.path.iterdir() if _RECORD.fullmatch(path.name))
         if len(names) > MAX_FILES:
             self.found.refused.append(f"{self.name}: it holds more than {MAX_FILES} results")
             return
         came = self.store.plan(self.path.resolve().name).items()
         planned = {cell: made for cell, made in came if _CELL.fullmatch(cell) and _DIGEST.fullmatch(made)}
+        first = next(self._folders())  # without one nothing is taken, and that is told once
         plans: dict[str, dict[str, str]] = {}
         for name in names:
             try:
                 record = _record(self.path / name)
+                slug = self._take(record)
             except ResultError as error:
                 self.found.refused.append(f"{self.name}/{name[:80]}: {error.what}")
                 continue
-            if slug := self._take(record):
+            if slug:
                 plans.setdefault(slug, {})[record.cell] = planned.get(record.cell, record.inputs)
             planned.pop(record.cell, None)
         if planned:  # what its run set out to do, and was cut off before
-            first = next(self._folders())
             missing = {cell: inputs for cell, inputs in planned.items() if cell not in self.into.plan(first)}
             plans[first] = missing | plans.get(first, {})
         for slug, plan in plans.items():
@@ -203,29 +220,33 @@ class _Joint:
         raise AssertionError  # the folders end in an error of their own
 
     def _write(self, record: Record, slug: str) -> None:
-        """Write a record, its locks first: what names a lock is never there without it."""
-        for digest in sorted(
-            {
-                lock
-                for entry in record.sets.values()
-                for lock in (entry.resolved.lock, entry.environment)
-                if lock
-            }
-        ):
-            if self.into.lock(slug, digest) is None:
-                self._write_lock(digest, slug)
+        """Write a record, its locks first: what names a lock is never there without it.
+
+        Raises:
+            ResultError: A lock of it is not there, or a newer metalmatrix wrote what is here.
+        """
+        entries = record.sets.values()
+        named = {lock for entry in entries for lock in (entry.resolved.lock, entry.environment) if lock}
+        came = [self._lock(digest) for digest in sorted(named) if self.into.lock(slug, digest) is None]
+        for lock in came:
+            self.into.write_lock(self.host, lock, slug)
         self.into.write(self.host, record, slug)
 
-    def _write_lock(self, digest: str, slug: str) -> None:
+    def _lock(self, digest: str) -> Lock:
+        """A lock that came with the results.
+
+        Raises:
+            ResultError: It did not, or is not what its name says.
+        """
         try:
             lock = Lock.from_json(json.loads(_text(self.path / "locks" / f"{digest}.json")))
-        except (ResultError, ValueError, RecursionError) as error:
-            self.found.refused.append(f"{self.name}/locks/{digest}.json: {str(error)[:200]}")
-            return
-        if lock.digest == digest:
-            self.into.write_lock(self.host, lock, slug)
-        else:
-            self.found.refused.append(f"{self.name}/locks/{digest}.json: it is not what its name says")
+        except ResultError as error:
+            raise ResultError(f"its lock {digest}: {error.what}") from error
+        except (ValueError, RecursionError) as error:
+            raise ResultError(f"its lock {digest} cannot be read: {str(error)[:200]}") from error
+        if lock.digest != digest:
+            raise ResultError(f"its lock {digest} is not what its name says")
+        return lock
 
 
 def contradicts(one: Record, other: Record) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from metalmatrix import cli
 from metalmatrix.asking.explanation import Explained, lines
 from metalmatrix.cells.cell import Cell
-from metalmatrix.errors import ResultError, UsageError
+from metalmatrix.errors import UsageError
 from metalmatrix.macs import merge as merging
 from metalmatrix.macs.merge import Merged, merge
 from metalmatrix.running.record import PARTIAL, Record, SetRecord
@@ -20,7 +20,7 @@ from metalmatrix.running.results import Store
 from metalmatrix.table import layout
 from metalmatrix.verdicts.report import Report, build
 from metalmatrix.wheels.wheel_facts import load_facts
-from tests.samples import CATALOG, MAC, PASSED, QUIET, check, lock, matrix, ok, record, run
+from tests.samples import CATALOG, LINUX, MAC, PASSED, QUIET, check, lock, matrix, ok, record, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,8 +235,8 @@ class TestContradictions:
         for number in range(2):
             host = replace(MAC, cores=number + 1)
             joined(into, folder(tmp_path / str(number), seen(*PASSED), host=host))
-        with pytest.raises(ResultError, match="2 machines are kept"):
-            merge([folder(tmp_path / "x", seen(*PASSED))], into, lambda _: None)
+        found = merge([folder(tmp_path / "x", seen(*PASSED))], into, lambda _: None)
+        assert found == Merged(refused=[f"{MAC.slug}: 2 machines are kept as {MAC.slug}"])
 
 
 class TestHostile:
@@ -280,14 +280,55 @@ class TestHostile:
         assert self.refused(into, came).startswith(f"{MAC.slug}/host.json: ")
         assert into.hosts() == []
 
-    def test_a_lock_that_was_changed_is_not_taken(self, tmp_path: Path, into: Store) -> None:
-        """It is not what its name says; the record is taken, and the table tells that its lock is gone."""
-        came = folder(tmp_path / "1", seen(*PASSED))
-        other = lock("six==1.0")
-        text = json.dumps(other.to_json())
-        (came / MAC.slug / "locks" / f"{PINNED.digest}.json").write_text(text, encoding="utf-8")
-        assert "not what its name says" in self.refused(into, came)
-        assert into.lock(MAC.slug, PINNED.digest) is None
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            (json.dumps(lock("six==1.0").to_json()), f"{PINNED.digest} is not what its name says"),
+            ("{", f"{PINNED.digest} cannot be read"),
+            (None, f"{PINNED.digest}: it is no file"),
+        ],
+    )
+    def test_a_record_without_its_lock_is_not_taken(
+        self, text: str | None, told: str, tmp_path: Path, into: Store
+    ) -> None:
+        """What was installed could not be told of it; one that has its lock is taken beside it."""
+        came = folder(tmp_path / "1", seen(*PASSED), record(OTHER, SetRecord(ok(lock("six==1.17.0")))))
+        Store(came).write_lock(MAC, lock("six==1.17.0"))
+        path = came / MAC.slug / "locks" / f"{PINNED.digest}.json"
+        path.unlink() if text is None else path.write_text(text, encoding="utf-8")
+        assert self.refused(into, came).startswith(f"{MAC.slug}/{CELL}.json: its lock {told}")
+        assert set(into.load(MAC.slug).records) == {OTHER}
+        joined(into, folder(tmp_path / "2", seen(*PASSED)))
+        assert joined(into, came) == Merged(known=2)
+
+    def test_a_file_here_of_a_newer_schema_stays_and_the_others_are_taken(
+        self, tmp_path: Path, into: Store
+    ) -> None:
+        """What a newer metalmatrix wrote here is left as it is, and keeps no other record out."""
+        newer = into.root / MAC.slug / f"{CELL}.json"
+        newer.parent.mkdir(parents=True)
+        newer.write_text('{"schema": 99}', encoding="utf-8")
+        came = folder(tmp_path / "1", seen(*PASSED), seen(*PASSED, cell=OTHER))
+        assert "written by a newer metalmatrix" in self.refused(into, came)
+        assert newer.read_text(encoding="utf-8") == '{"schema": 99}'
+        assert into.read(MAC.slug, OTHER) is not None
+
+    def test_an_empty_folder_keeps_no_other_one_out(self, tmp_path: Path, into: Store) -> None:
+        """A machine that found nothing is told, whichever place it has."""
+        (tmp_path / "empty").mkdir()
+        for order in (("1", "empty"), ("empty", "1")):
+            folder(tmp_path / "1", seen(*PASSED))
+            found = merge([tmp_path / name for name in order], into, lambda _: None)
+            assert found.taken == 1
+            (reason,) = found.refused
+            assert reason.startswith(f"{tmp_path / 'empty'}: it holds no results")
+            shutil.rmtree(into.root)
+
+    def test_a_folder_that_is_not_there_is_a_typo(self, tmp_path: Path, into: Store) -> None:
+        """It is told before anything is joined."""
+        with pytest.raises(UsageError, match="is no folder"):
+            merge([folder(tmp_path / "1", seen(*PASSED)), tmp_path / "2"], into, lambda _: None)
+        assert into.hosts() == []
 
     def test_a_plan_of_what_are_no_cells_is_passed_over(self, tmp_path: Path, into: Store) -> None:
         """What stands in it is shown as missing: nothing but ids and digests goes there."""
@@ -303,8 +344,7 @@ class TestHostile:
         assert self.refused(into, came).endswith("it is no file")
         (tmp_path / "3").mkdir()
         (tmp_path / "3" / MAC.slug).symlink_to(came / MAC.slug)
-        with pytest.raises(UsageError, match="holds no results"):
-            merge([tmp_path / "3"], into, lambda _: None)
+        assert "it holds no results" in self.refused(into, tmp_path / "3")
 
     def test_too_many_files_are_not_looked_at(
         self, tmp_path: Path, into: Store, monkeypatch: pytest.MonkeyPatch
@@ -314,12 +354,17 @@ class TestHostile:
         came = folder(tmp_path / "1", seen(*PASSED), seen(*PASSED, cell=OTHER))
         assert "more than 1 results" in self.refused(into, came)
 
-    def test_damaged_facts_that_are_here_stop_it(self, tmp_path: Path, into: Store) -> None:
-        """Which machine a folder of ours is must be known before anything goes into it."""
+    def test_nothing_goes_into_a_folder_whose_facts_here_are_damaged(
+        self, tmp_path: Path, into: Store
+    ) -> None:
+        """Which machine a folder of ours is must be known before; another machine's results are joined."""
         (into.root / MAC.slug).mkdir(parents=True)
         (into.root / MAC.slug / "host.json").write_text("{", encoding="utf-8")
-        with pytest.raises(ResultError, match=r"host\.json"):
-            merge([folder(tmp_path / "1", seen(*PASSED))], into, lambda _: None)
+        came = folder(tmp_path / "1", seen(*PASSED), seen(*PASSED, cell=OTHER))
+        folder(tmp_path / "1", seen(*PASSED), host=LINUX)
+        assert self.refused(into, came).startswith(f"{MAC.slug}: {MAC.slug}/host.json cannot be read")
+        assert set(into.load(LINUX.slug).records) == {CELL}
+        assert into.load(MAC.slug).records == {}
 
 
 class TestCommand:

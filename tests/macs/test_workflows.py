@@ -13,9 +13,12 @@ import pytest
 import yaml
 
 from metalmatrix.cli import parser
+from metalmatrix.running.record import Resolved, SetRecord
+from metalmatrix.running.results import Store
 from tests.clone import HERE, MATRIX, ROOT, SIX, Clone, entries, framework
 from tests.fake_index import FakeIndex, FakeWheel
 from tests.macs.workflow import WORKFLOWS, Here, filled, load, steps
+from tests.samples import LINUX, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,6 +185,22 @@ def test_gitlabs_pipeline_makes_the_same_table(github: Here) -> None:
         shutil.move(clone.root / f"results-{index}", join.root)
     github.script(data["pages"]["script"], join, shims)
     assert table(join.root / "public") == table(github.artifacts["table-pinned"])
+
+
+def test_a_file_that_is_not_taken_does_not_keep_the_table_back(github: Here) -> None:
+    """Joining ends with an error, and what the others found is shown all the same."""
+    store = Store(github.folder / "artifacts" / "results-damaged-linux")
+    store.write(LINUX, record(f"py{HERE}-tf2.13.1-nometal", SetRecord(Resolved("fails", "no wheels"))))
+    (store.root / LINUX.slug / f"py{HERE}-tf2.12.0-nometal.json").write_text("{", encoding="utf-8")
+    github.artifacts[store.root.name] = store.root
+    context = {
+        "inputs": {"day": "damaged"},
+        "vars": {"METALMATRIX_FEED": ""},
+        "needs": {"split": {"outputs": {"day": "2026-11-20"}}},
+    }
+    github.job(load("run.yml")["jobs"]["join"], "damaged-join", context, fails=True)
+    cells = {cell["cell"]: cell for cell in table(github.artifacts["table-damaged"])["cells"]}
+    assert "no wheels" in str(cells[f"py{HERE}-tf2.13.1-nometal"]["evidence"])
 
 
 def test_the_gate_lets_pass_what_nobody_expects_otherwise(github: Here) -> None:

@@ -120,11 +120,11 @@ class Here:
             assert condition in {*TRUE, "${{ success() }}"}, condition
             if "uses" in step:
                 self._use(step["uses"].partition("@")[0], filled_all(step.get("with", {}), context), clone)
-            elif not failed:
+            elif not failed or condition in TRUE:
                 code, outputs = self._run(step, context, clone, shims)
                 context["steps"][step.get("id", "")] = {"outputs": outputs}
-                failed = code != 0
-                assert not failed or fails, f"{step.get('name')} ended with {code}"
+                failed = failed or code != 0
+                assert code == 0 or fails, f"{step.get('name')} ended with {code}"
         assert failed == fails
         outputs = {key: filled(value, context) for key, value in body.get("outputs", {}).items()}
         return {"outputs": outputs, "result": "success"}
