@@ -17,9 +17,9 @@ from metalmatrix.macs.contribute import (
     alike,
     refuse_doubtful,
     run_within,
+    runnable,
     wanted,
     what_to_attach,
-    without_python,
 )
 from metalmatrix.macs.day import moved
 from metalmatrix.macs.merge import merge as join
@@ -128,11 +128,11 @@ def contribute(options: argparse.Namespace) -> int:
         _print_list(items, options, mac=mac)
         return 0
     refuse_doubtful(host, runner.moment)
-    items, missing = without_python(items)
-    for command in missing:
-        tell(f"more cells with another Python: {command}")
+    items, missing = runnable(items)
+    for why in missing:
+        tell(f"more cells wait: {why}")
     if not items:
-        tell("nothing is missing of this chip and macOS with the Pythons that are here")
+        tell("nothing is missing of this chip and macOS that this machine can run")
         return 0
     ran, failed = run_within(items, runner, options.minutes * 60, tell)
     lines = [*failed, *what_to_attach(host, store.load(host.slug), len(items) - len(ran) - len(failed))]

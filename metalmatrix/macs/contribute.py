@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from metalmatrix.errors import IndexUnreachableError, ToolMissingError, UsageError
 from metalmatrix.macs.shards import GUESS
 from metalmatrix.macs.worth import worth
-from metalmatrix.running.interpreters import find_python, how_to_install
 from metalmatrix.running.record import Run
+from metalmatrix.running.routes import missing
 from metalmatrix.verdicts.votes import may_not_vote
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 NO_PLAN = ""
 """The plan of a run that set out to do nothing: each cell is then a run of its own."""
+
+ELSEWHERE = "its environment is that of another cell, which has run"
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,10 @@ def refuse_doubtful(host: Host, moment: Conditions | None) -> None:
         )
 
 
-def without_python(items: Sequence[Wanted]) -> tuple[list[Wanted], list[str]]:
-    """The cells whose Python is on this machine, and the commands that install the others."""
-    there = {item.cell.python: find_python(item.cell.python) is not None for item in items}
-    return [item for item in items if there[item.cell.python]], [
-        how_to_install(python) for python, found in there.items() if not found
-    ]
+def runnable(items: Sequence[Wanted]) -> tuple[list[Wanted], list[str]]:
+    """The cells whose route this machine can go, and what the others wait for, each with its command."""
+    why = {item.cell: missing(item.cell) for item in items}
+    return [item for item in items if not why[item.cell]], [*dict.fromkeys(filter(None, why.values()))]
 
 
 def run_within(
@@ -117,7 +117,7 @@ def run_within(
         minutes = max(0, seconds - spent) / 60
         tell(f"{number} of {len(items)}: {item.cell.id}: {item.why}; {minutes:.0f} minutes left")
         try:
-            runner.cell(item.cell, NO_PLAN)
+            made = runner.cell(item.cell, NO_PLAN).sets["pinned"]
         except ToolMissingError as error:
             failed.append(f"{item.cell.id}: {error.what}")
             continue
@@ -127,7 +127,10 @@ def run_within(
         except KeyboardInterrupt:
             tell("stopped; what is finished is kept")
             break
-        ran.append(item.cell)
+        if made.run:
+            ran.append(item.cell)
+        else:
+            failed.append(f"{item.cell.id}: {made.untested or ELSEWHERE}")
     return ran, failed
 
 

@@ -14,12 +14,13 @@ from metalmatrix.cells.cell import Cell
 from metalmatrix.errors import IndexUnreachableError, ToolMissingError, UsageError
 from metalmatrix.macs import contribute
 from metalmatrix.macs.contribute import Wanted, alike, refuse_doubtful, run_within, what_to_attach
-from metalmatrix.running.record import SetRecord
+from metalmatrix.running import routes
+from metalmatrix.running.record import Record, SetRecord
 from metalmatrix.running.results import Store
 from tests.clone import HERE, MATRIX, SIX, entries
 from tests.fake_index import FakeIndex, FakeWheel
 from tests.running.test_run import OnAMac
-from tests.samples import LINUX, MAC, PASSED, QUIET, RUNNER, ok, record, run
+from tests.samples import DIGEST, LINUX, MAC, PASSED, QUIET, RUNNER, ok, record, run
 from tests.universe import report
 
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ class FakeRunner:
         """The time."""
         return self.now
 
-    def cell(self, cell: Cell, _: str) -> None:
+    def cell(self, cell: Cell, _: str) -> Record:
         """Run one."""
         if cell in self.cannot:
             raise ToolMissingError("no uv")
         self.now += self.seconds
+        return record(cell.id, SetRecord(ok(), DIGEST, run=run(*PASSED)))
 
     def within(self, seconds: float) -> tuple[list[Cell], list[str]]:
         """What runs within so many seconds."""
@@ -65,14 +67,29 @@ class TestTime:
         assert ran == CELLS[1:]
         assert failed == [f"{CELLS[0].id}: no uv"]
 
+    @pytest.mark.parametrize(
+        ("made", "why"),
+        [(SetRecord(ok(), untested="no conda"), "no conda"), (SetRecord(ok(), DIGEST), contribute.ELSEWHERE)],
+    )
+    def test_a_cell_of_which_nothing_ran_is_not_told_as_run(self, made: SetRecord, why: str) -> None:
+        """What was recorded of it is that no checks ran, with the reason; only the plain set ran."""
+
+        class Untested(FakeRunner):
+            def cell(self, cell: Cell, _: str) -> Record:
+                if cell == CELLS[1]:
+                    return record(cell.id, made, SetRecord(ok(), DIGEST, run=run(*PASSED)))
+                return super().cell(cell, _)
+
+        assert Untested(1.0).within(3600) == ([CELLS[0], *CELLS[2:]], [f"{CELLS[1].id}: {why}"])
+
     def test_an_index_that_goes_away_ends_it(self) -> None:
         """What ran is told, and why the rest did not; nothing is tried a hundred times."""
 
         class Offline(FakeRunner):
-            def cell(self, cell: Cell, _: str) -> None:
+            def cell(self, cell: Cell, _: str) -> Record:
                 if cell == CELLS[1]:
                     raise IndexUnreachableError("no route")
-                super().cell(cell, _)
+                return super().cell(cell, _)
 
         assert Offline(1.0).within(3600) == (CELLS[:1], [f"{CELLS[1].id}: no route"])
 
@@ -80,10 +97,10 @@ class TestTime:
         """Ctrl-C ends the run, and not the answer of what to attach."""
 
         class Stopped(FakeRunner):
-            def cell(self, cell: Cell, _: str) -> None:
+            def cell(self, cell: Cell, _: str) -> Record:
                 if cell == CELLS[2]:
                     raise KeyboardInterrupt
-                super().cell(cell, _)
+                return super().cell(cell, _)
 
         assert Stopped(1.0).within(3600) == (CELLS[:2], [])
 
@@ -212,13 +229,20 @@ class TestCommand:
             cli.main(["contribute", "--minutes", minutes])
 
 
-def test_a_python_that_is_not_here_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its cells wait, once for all of them."""
-    items = [Wanted(report(Cell.parse(f"py3.{minor}-tf2.15.1-nometal")), "") for minor in (9, 10, 9)]
-    monkeypatch.setattr(contribute, "find_python", lambda python: None if python == "3.9" else python)
-    there, missing = contribute.without_python(items)
+def test_what_this_machine_cannot_run_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cells wait, once for all of them; conda's go by conda, whatever Python is here."""
+    names = ["py3.9-tf2.15.1-nometal", "py3.10-tf2.15.1-nometal", "py3.9-tf2.16.1-nometal"]
+    items = [Wanted(report(Cell.parse(name)), "") for name in (*names, *(f"{one}-conda" for one in names))]
+    monkeypatch.setattr(routes, "find_python", lambda python: None if python == "3.9" else python)
+    monkeypatch.setattr(routes, "conda_backend", lambda: "micromamba")
+    there, missing = contribute.runnable(items)
+    assert there == [items[1], *items[3:]]
+    assert missing == ["no Python 3.9 on this machine; to install one: uv python install 3.9"]
+    monkeypatch.setattr(routes, "conda_backend", lambda: "")
+    there, missing = contribute.runnable(items)
     assert there == [items[1]]
-    assert missing == ["uv python install 3.9"]
+    assert len(missing) == 2
+    assert "brew install micromamba" in missing[1]
 
 
 def test_what_is_left_is_told(tmp_path: Path) -> None:
