@@ -9,6 +9,7 @@ Locks come first and the plan last, each file written whole: a merge that is kil
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 MAX_FILES = 20_000
 """Files in one folder of results: the whole history of cells is 7,000."""
 MAX_TWINS = 99
+AHEAD = dt.timedelta(days=1)
+"""What a machine's clock may be ahead of this one's."""
 _FORMS = "give a results folder, or one host's folder in it: results/macos-15.2-apple-m2-16gb"
 _RECORD = re.compile(r"py3[^/]*\.json")
 _CELL = re.compile(r"py3\.[0-9]{1,2}-tf[0-9a-z.]{1,25}-[0-9a-z_.-]{1,90}")
@@ -139,6 +142,11 @@ def _record(path: Path) -> Record:
         raise ResultError(f"it cannot be read: {str(error)[:200]}") from error
     if f"{record.cell}.json" != path.name:
         raise ResultError(f"it is about {record.cell}")
+    last = f"{dt.datetime.now(dt.timezone.utc) + AHEAD:%Y-%m-%dT%H:%M:%SZ}"
+    runs = [entry.run for entry in record.sets.values() if entry.run]
+    for date in (record.date, *(run.date for run in runs)):
+        if date > last:  # it would be the newest of its cell for as long
+            raise ResultError(f"it is of {date}, which is yet to come")
     return record
 
 

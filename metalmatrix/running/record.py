@@ -6,6 +6,7 @@ project's own tests is evidence of nothing: its record is refused, when it is wr
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import json
 from dataclasses import asdict, dataclass
@@ -117,7 +118,8 @@ def parse_record(data: object) -> Record:
     """The record in plain data.
 
     Raises:
-        ResultError: It is written by a newer metalmatrix, does not follow the schema, or saw the test double.
+        ResultError: It is written by a newer metalmatrix, does not follow the schema, tells a day or a time
+            that no calendar has, or saw the test double.
     """
     version = data.get("schema") if isinstance(data, dict) else None
     if isinstance(version, int) and version > SCHEMA:
@@ -135,12 +137,24 @@ def parse_record(data: object) -> Record:
         where = "/".join(str(part)[:40] for part in error.instance_path) or "the file"
         raise ResultError(f"{where}: {error.message[:200]}")
     content = cast("dict[str, Any]", data)
-    for which in SETS:
-        refuse_simulated(content["sets"][which]["run"])
+    runs = {which: content["sets"][which]["run"] for which in SETS}
+    for run in runs.values():
+        refuse_simulated(run)
+    dates = {f"sets/{which}/run/date": run["date"] for which, run in runs.items() if run}
+    for where, text in {"as_of": content["as_of"], "date": content["date"], **dates}.items():
+        _refuse_no_date(where, text)
     return Record(
         **{key: content[key] for key in ("cell", "as_of", "date", "inputs")},
         sets={which: _parse_set(content["sets"][which]) for which in SETS},
     )
+
+
+def _refuse_no_date(where: str, text: str) -> None:
+    """Refuse a day or a time of the schema's form that there is not: by its text it would be the newest."""
+    try:
+        dt.datetime.fromisoformat(text.removesuffix("Z"))
+    except ValueError as error:
+        raise ResultError(f"{where}: {text} is no date") from error
 
 
 def _from_schema_1(data: dict[str, Any]) -> dict[str, Any]:

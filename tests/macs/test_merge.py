@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from dataclasses import replace
@@ -300,6 +301,18 @@ class TestHostile:
         assert set(into.load(MAC.slug).records) == {OTHER}
         joined(into, folder(tmp_path / "2", seen(*PASSED)))
         assert joined(into, came) == Merged(known=2)
+
+    @pytest.mark.parametrize("ahead", [dt.timedelta(days=2), dt.timedelta(days=300_000)])
+    def test_what_is_yet_to_come_is_not_taken(self, ahead: dt.timedelta, tmp_path: Path, into: Store) -> None:
+        """It would answer for a cell until then; a clock that is a few hours fast is none of it."""
+        now = dt.datetime.now(dt.timezone.utc)
+        late, fast = (f"{now + by:%Y-%m-%dT%H:%M:%SZ}" for by in (ahead, dt.timedelta(hours=20)))
+        run_of_then = replace(seen(*PASSED, date=late), date=EARLY)
+        for number, made in enumerate((seen(*PASSED, date=late), run_of_then)):
+            reason = self.refused(into, folder(tmp_path / str(number), made))
+            assert reason == f"{MAC.slug}/{CELL}.json: it is of {late}, which is yet to come"
+        joined(into, folder(tmp_path / "fast", seen(*PASSED, date=fast)))
+        assert into.read(MAC.slug, CELL) == seen(*PASSED, date=fast)
 
     def test_a_file_here_of_a_newer_schema_stays_and_the_others_are_taken(
         self, tmp_path: Path, into: Store

@@ -185,6 +185,22 @@ class TestSchema:
         told = str(caught.value).partition(": ")[0]
         assert told in {"/".join(map(str, path)), "/".join(map(str, path[:-1])) or "the file"}
 
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            (("as_of",), "2026-02-29"),
+            (("date",), "9999-99-99T99:99:99Z"),
+            (("date",), "0000-01-01T00:00:00Z"),
+            (("date",), "2026-11-20T24:59:00Z"),
+            (("sets", "pinned", "run", "date"), "2026-13-01T00:00:00Z"),
+        ],
+    )
+    def test_a_date_that_no_calendar_has_is_refused(self, path: tuple[str | int, ...], value: str) -> None:
+        """By its text it would be newer than every run to come."""
+        where = "/".join(map(str, path))
+        with pytest.raises(ResultError, match=f"^{where}: {value} is no date"):
+            parse_record(changed(path, value))
+
     def test_nothing_can_be_left_out(self) -> None:
         """Every key that is written is needed to read it again; facts, limits and `conditions` apart."""
         keys = [path for path in paths(plain_data()) if path and isinstance(path[-1], str)]
