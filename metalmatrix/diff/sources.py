@@ -68,7 +68,10 @@ def current() -> Mapping[str, Any]:
 
 def _shown(word: str) -> str:
     """A source as it is told: an address without the password that it may hold."""
-    parts = urlsplit(word)
+    try:
+        parts = urlsplit(word)
+    except ValueError:
+        return re.sub(r"//.*@", "//", word, flags=re.DOTALL)[:200]
     return (
         f"{parts.scheme}://{parts.hostname}{parts.path}"[:200]
         if parts.scheme and parts.netloc
@@ -183,14 +186,18 @@ def _asked(place: Path) -> str:
 
 
 def _fetched(address: str, tell: Callable[[str], None]) -> str:
-    """The feed at an address, or in the folder that it names, within `FEED_SECONDS` and `MAX_READ`."""
+    """The feed at an address, or in the folder that it names, within `FEED_SECONDS` and `MAX_READ`.
+
+    Raises:
+        UsageError: That is no address, or what it redirects to is none.
+    """
     from requests import RequestException, Session  # noqa: PLC0415 - not needed for files
 
-    if not urlsplit(address).path.endswith(".json"):
-        address = f"{address.rstrip('/')}/{FEED}"
-    tell(f"reading {_shown(address)}")
     end = time.monotonic() + FEED_SECONDS
     try:
+        if not urlsplit(address).path.endswith(".json"):
+            address = f"{address.rstrip('/')}/{FEED}"
+        tell(f"reading {_shown(address)}")
         with Session() as session:
             encrypted = False
             for _ in range(MAX_REDIRECTS + 1):
@@ -201,6 +208,10 @@ def _fetched(address: str, tell: Callable[[str], None]) -> str:
                         answer.raise_for_status()
                         return _body(answer, end)
                     address = urljoin(address, answer.headers["Location"])
+    except ValueError as error:  # of urllib, of requests or of urllib3
+        raise UsageError(
+            f"{_shown(address)} is no address, or redirects to what is none", f"give {_FORMS}"
+        ) from error
     except RequestException as error:
         code = error.response.status_code if error.response is not None else type(error).__name__
         raise IndexUnreachableError(

@@ -209,6 +209,22 @@ class TestFeeds:
         with pytest.raises(UsageError):
             sources._allowed("http://127.0.0.1/", encrypted=True)
 
+    @pytest.mark.parametrize(
+        "bad",
+        ["https://[bad", "https://user:secret@[bad", "https://", "https://x:99999/", f"https://{'a' * 70}/"],
+    )
+    def test_what_is_no_address_is_told(self, bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """Typed or redirected to, it is a wrong command line, and no password of it is told."""
+        assert cli.main(["diff", bad]) == 2
+        err = capsys.readouterr().err
+        assert "is no address" in err
+        assert "secret" not in err
+        with (
+            served((302, {"Location": bad}, b"")) as address,
+            pytest.raises(UsageError, match="is no address"),
+        ):
+            read(address)
+
     def test_what_is_too_large_too_slow_or_not_there_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each with its reason, and no password of the address in it."""
         with (
