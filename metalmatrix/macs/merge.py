@@ -92,7 +92,8 @@ def _join(path: Path, name: str, into: Store, found: Merged) -> None:
         found.refused.append(f"{name}/host.json: {error.what}")
         return
     try:
-        _Joint(path, name, host, into, found).join()
+        with into.turn:  # what a run or another merge writes meanwhile is neither lost nor overwritten
+            _Joint(path, name, host, into, found).join()
     except ResultError as error:
         found.refused.append(f"{name}: {error.what}")
 

@@ -14,6 +14,7 @@ count.  Nothing in a file becomes a path unless it is a cell's id or a digest.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.cells.cell import route_of
 from metalmatrix.errors import MetalmatrixError, ResultError
-from metalmatrix.files import read_bounded, write_atomic
+from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.resolving.lock import Lock
 from metalmatrix.running.host import Host
 from metalmatrix.running.record import NEWER, SCHEMA, dump_record, parse_record
@@ -29,6 +30,8 @@ from metalmatrix.running.record import NEWER, SCHEMA, dump_record, parse_record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from filelock import FileLock
 
     from metalmatrix.running.record import Record, Run
     from metalmatrix.verdicts.evidence import Which
@@ -93,6 +96,17 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @functools.cached_property
+    def turn(self) -> FileLock:
+        """Held by whoever writes what depends on what is there: one process, or thread, of a user at a time.
+
+        Who holds it by this store may take it again.  It lies with the caches, since results are committed.
+        """
+        from filelock import FileLock  # noqa: PLC0415 - listing the sessions writes nothing
+
+        name = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16]
+        return FileLock(cache_dir() / "locks" / f"results-{name}.lock")
 
     def hosts(self) -> list[str]:
         """The hosts that have results, by name."""
@@ -170,15 +184,15 @@ class Store:
         parse_record(json.loads(json.dumps(data)))  # what cannot be read again is never written
         folder = folder or host.slug
         facts = self._path(folder, "host.json")
-        if not facts.exists():
-            write_atomic(facts, json.dumps(host.to_json(), indent=1, sort_keys=True) + "\n")
         path = self._path(folder, f"{record.cell}.json")
-        if _schema_of(path) > SCHEMA:
-            raise ResultError(f"{path.name} is written by a newer metalmatrix, and is left as it is", NEWER)
-        write_atomic(
-            path,
-            json.dumps(data, indent=1, ensure_ascii=False) + "\n",
-        )
+        with self.turn:
+            if not facts.exists():
+                write_atomic(facts, json.dumps(host.to_json(), indent=1, sort_keys=True) + "\n")
+            if _schema_of(path) > SCHEMA:
+                raise ResultError(
+                    f"{path.name} is written by a newer metalmatrix, and is left as it is", NEWER
+                )
+            write_atomic(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
     def write_lock(self, host: Host, lock: Lock, folder: str = "") -> None:
         """Keep a lock under its digest, a package a line."""

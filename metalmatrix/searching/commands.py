@@ -12,13 +12,14 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
 from packaging.version import Version
 
 from metalmatrix.cells import history
 from metalmatrix.cells.cell import Cell
 from metalmatrix.cells.matrix_file import load
 from metalmatrix.errors import RehearsalError, UsageError
-from metalmatrix.files import read_bounded, write_atomic
+from metalmatrix.files import cache_dir, read_bounded, write_atomic
 from metalmatrix.output import print_json, tell
 from metalmatrix.resolving import repairs
 from metalmatrix.resolving.repairs import load_repairs, repairs_for
@@ -122,10 +123,16 @@ def _refuse_force_for_another_day(options: argparse.Namespace, as_of: dt.date, d
 
 def _keep(found: Past) -> None:
     """Write one cell's past into the data, at once: the next cell may be the one that is cut off."""
-    load_breaks.cache_clear()
-    others = [past for past in known_pasts() if past.cell.id != found.cell.id]
-    write_atomic(breaks.DATA, breaks.dump_breaks([*others, found]))
-    load_breaks.cache_clear()
+    with _turn():
+        load_breaks.cache_clear()
+        others = [past for past in known_pasts() if past.cell.id != found.cell.id]
+        write_atomic(breaks.DATA, breaks.dump_breaks([*others, found]))
+        load_breaks.cache_clear()
+
+
+def _turn() -> FileLock:
+    """Held while a data file is read and written anew: two searches may end at once."""
+    return FileLock(cache_dir() / "locks" / "data.lock")
 
 
 def _say(options: argparse.Namespace, text: str) -> None:
@@ -204,12 +211,13 @@ def _entry_of(found: Mended, one: Mend) -> Repair:
 
 
 def _write(entry: Repair, cell: Cell) -> str:
-    text = read_bounded(repairs.DATA)
     frameworks = [version for _, version in history.frameworks() if not Version(version).is_prerelease]
-    made, done = repair_file.with_repair(text, entry, cell, frameworks, history.pythons())
-    if made != text:
-        write_atomic(repairs.DATA, made)
-        load_repairs.cache_clear()
+    with _turn():
+        text = read_bounded(repairs.DATA)
+        made, done = repair_file.with_repair(text, entry, cell, frameworks, history.pythons())
+        if made != text:
+            write_atomic(repairs.DATA, made)
+            load_repairs.cache_clear()
     return done
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from metalmatrix.wheels.wheel_facts import load_facts
 from tests.samples import CATALOG, LINUX, MAC, PASSED, QUIET, check, lock, matrix, ok, record, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from metalmatrix.running.host import Host
@@ -62,8 +64,9 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def into(tmp_path: Path) -> Store:
-    """Where everything goes."""
+def into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Where everything goes; what shows whose turn it is lies with the caches."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return Store(tmp_path / "into")
 
 
@@ -174,6 +177,44 @@ class TestJoining:
             joined(into, came)
             assert files(into.root) == whole
             shutil.rmtree(into.root)
+
+
+class TestAtOnce:
+    def meanwhile(self, other: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+        """Begins *other* in the moment when a merge has read and not yet written; what waits for its end."""
+        write = merging._Joint._write
+        thread = threading.Thread(target=other)
+
+        def late(self: merging._Joint, made: Record, slug: str) -> None:
+            if thread.ident is None:
+                thread.start()
+                thread.join(1)
+            write(self, made, slug)
+
+        monkeypatch.setattr(merging._Joint, "_write", late)
+        return thread.join
+
+    def test_another_merge_loses_nothing(
+        self, tmp_path: Path, into: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two that contradict each other, each of which would be the first: both are there."""
+        one, two = folder(tmp_path / "1", seen(*PASSED)), folder(tmp_path / "2", seen(*FAILED))
+        end = self.meanwhile(lambda: joined(Store(into.root), two), monkeypatch)
+        joined(into, one)
+        end()
+        assert into.read(MAC.slug, CELL) == seen(*PASSED)
+        assert into.read(f"{MAC.slug}-2", CELL) == seen(*FAILED)
+
+    def test_a_run_that_ends_meanwhile_is_not_overwritten(
+        self, tmp_path: Path, into: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What `nox -s matrix` has just found stays: what came in was older."""
+        came = folder(tmp_path / "1", seen(*FAILED, inputs="2" * 16))
+        mine = seen(*PASSED, date=LATE)
+        end = self.meanwhile(lambda: Store(into.root).write(MAC, mine), monkeypatch)
+        joined(into, came)
+        end()
+        assert into.read(MAC.slug, CELL) == mine
 
 
 class TestContradictions:

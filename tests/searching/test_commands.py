@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,7 +17,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix.cells.cell import Cell
+from metalmatrix.files import write_atomic
+from metalmatrix.resolving import repairs
 from metalmatrix.resolving.repairs import load_repairs
+from metalmatrix.searching import breaks, commands
 from metalmatrix.searching.breaks import parse_breaks
 from metalmatrix.searching.repair_file import dump_repair
 from tests.clone import HERE, MATRIX, TAG, Clone, entries
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CELL = f"py{HERE}-tf2.20.0-nometal"
+PASTS = parse_breaks(breaks.DATA.read_text(encoding="utf-8"))[:2]
+REPAIRS = load_repairs()[:2]
 CODE = """\
 import six, left
 if six.V >= 2:
@@ -251,3 +257,43 @@ def test_a_real_break_is_found(tmp_path: Path) -> None:
         "tensorboard",
     )
     assert one["bound"] in {repair.bound for repair in load_repairs()}
+
+
+@pytest.fixture
+def meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[threading.Thread]]:
+    """A thread put here begins when a search has read the data, its own here, and not yet written it."""
+    threads: list[threading.Thread] = []
+
+    def late(path: Path, text: str) -> None:
+        if threads[0].ident is None:
+            threads[0].start()
+            threads[0].join(1)
+        write_atomic(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        patched.setattr(breaks, "DATA", tmp_path / "breaks.jsonl")
+        patched.setattr(repairs, "DATA", tmp_path / "repairs.toml")
+        patched.setattr(commands, "write_atomic", late)
+        yield threads
+    breaks.load_breaks.cache_clear()
+    load_repairs.cache_clear()
+
+
+def test_two_pasts_found_at_once_are_both_kept(meanwhile: list[threading.Thread]) -> None:
+    """Each search writes the whole file: the one that ends second begins with what the first wrote."""
+    one, two = PASTS
+    meanwhile.append(threading.Thread(target=commands._keep, args=(two,)))
+    commands._keep(one)
+    meanwhile[0].join()
+    assert set(breaks.load_breaks()) == {one, two}
+
+
+def test_two_repairs_found_at_once_are_both_kept(meanwhile: list[threading.Thread]) -> None:
+    """The same for the bounds that two searches write."""
+    one, two = REPAIRS
+    repairs.DATA.touch()
+    meanwhile.append(threading.Thread(target=commands._write, args=(two, Cell.parse(two.proof))))
+    assert commands._write(one, Cell.parse(one.proof)) == "added"
+    meanwhile[0].join()
+    assert set(load_repairs()) == {one, two}
