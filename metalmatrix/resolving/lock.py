@@ -50,14 +50,20 @@ class Package:
 
     def macos_floor(self, target: Target = ARM64) -> tuple[int, int]:
         """The lowest macOS on Macs of one kind that one of the wheels is tagged for; (0, 0) for any."""
-        floors = []
+        lowest = self._lowest_tag
+        return max(_FIRST[target], lowest) if lowest else (0, 0)
+
+    @functools.cached_property
+    def _lowest_tag(self) -> tuple[int, int] | None:
+        """The lowest macOS in the tags of the wheels; None where one is for any, or none is for macOS."""
+        found = []
         for wheel in self.wheels:
             for tag in parse_tag("-".join(wheel.file.removesuffix(".whl").split("-")[-3:])):
                 if tag.platform == "any":
-                    return (0, 0)
+                    return None
                 if match := _MACOS_TAG.fullmatch(tag.platform):
-                    floors.append(max(_FIRST[target], (int(match[1]), int(match[2]))))
-        return min(floors, default=(0, 0))
+                    found.append((int(match[1]), int(match[2])))
+        return min(found, default=None)
 
 
 @dataclass(frozen=True)

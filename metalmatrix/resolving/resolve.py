@@ -12,7 +12,6 @@ index), and only then asked for.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -121,14 +120,18 @@ class Resolver:
         return Answer("ok", answer.lock.with_packages(plugin))
 
     def _parts(self, cell: Cell, which: str) -> tuple[Question, ...]:
-        wanted, platform = (f"{cell.distribution}=={cell.framework}",), platform_of(cell.target)
-        framework = Question(cell.python, wanted, (), self._as_of, platform=platform)
+        wanted = (f"{cell.distribution}=={cell.framework}",)
+        framework = self._question(cell, wanted)
         if which == "pinned" and self._answers.get(framework, _UNASKED).outcome != "fails":
             # What cannot be had plain cannot be had under bounds either.
-            framework = replace(framework, bounds=_bounds(cell))
+            framework = self._question(cell, wanted, _bounds(cell))
         if cell.plugin == NO_PLUGIN:
             return (framework,)
-        return (framework, replace(framework, requirements=compiled.requirements(cell), bounds=()))
+        return (framework, self._question(cell, compiled.requirements(cell)))
+
+    def _question(self, cell: Cell, requirements: tuple[str, ...], bounds: tuple[str, ...] = ()) -> Question:
+        """A question for the Python, the Mac and the day of *cell*."""
+        return Question(cell.python, requirements, bounds, self._as_of, platform=platform_of(cell.target))
 
     def _whole(self, cell: Cell, which: str) -> Question | None:
         """The question for framework and plugin at once, where the two alone do not settle it."""
@@ -141,7 +144,7 @@ class Resolver:
             return None
         framework, plugin = parts
         known = _requirements(cell.plugin_distribution, cell.plugin, cell.python, cell.target)
-        return replace(framework, requirements=framework.requirements + (known or plugin.requirements))
+        return self._question(cell, framework.requirements + (known or plugin.requirements), framework.bounds)
 
     def _ask_all(self, questions: set[Question], progress: Callable[[str], None] | None) -> None:
         unasked = []

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from metalmatrix.cells import history
 from metalmatrix.output import print_json, tell
 from metalmatrix.resolving.answers import answered_as_of
-from metalmatrix.site import write
 from metalmatrix.table import feed, show
 from metalmatrix.table.overview import overview
 from metalmatrix.table.terminal import print_overview, print_report
@@ -29,6 +28,8 @@ def table(options: argparse.Namespace) -> int:
 
 def publish(*, as_json: bool, since: str | None = None, readme: Path | None = None) -> int:
     """The same without a command line: for `matrix`, which ends in it."""
+    from metalmatrix.site import write  # noqa: PLC0415 - the page's templates, which `static` does not need
+
     report = show.current_report()
     if readme:
         write.embed(report, readme)
