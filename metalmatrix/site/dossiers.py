@@ -36,6 +36,9 @@ _T = TypeVar("_T")
 _plain = lru_cache(4096)(plain)
 """Most texts come up many times."""
 _MESSAGE, _SOURCE = 700, 200
+_WORDS = re.compile(r"(?<![\w.])[\w.]*\w")
+"""What a version can stand as by itself: it may end a sentence."""
+
 _EXAMPLE_TAG = re.compile(r" \(e\.g\., `cp\d+`\)")
 """Which Python's tag the resolver gives as an example: the refusal is the same for each."""
 
@@ -275,8 +278,13 @@ def in_parts(cell: Cell, text: str, limit: int = _MESSAGE) -> Text:
     text = _plain(text, limit)
     if not any(version in text for version in own):
         return (text,) if text else ()
-    found = re.split(rf"(?<![\w.])({'|'.join(map(re.escape, own))})(?![\w.]*\w)", text)
-    return tuple(own.get(part, part) if place % 2 else part for place, part in enumerate(found) if part)
+    found: list[str | Axis] = []
+    start = 0
+    for word in _WORDS.finditer(text):
+        if axis := own.get(word[0]):
+            found += [text[start : word.start()], axis]
+            start = word.end()
+    return tuple(part for part in (*found, text[start:]) if part)
 
 
 def filled(text: Text, cell: Cell) -> str:
