@@ -33,6 +33,12 @@ _CONDA_BYTES = 2**22  # of one record: that of python lists 4,000 files
 _CONDA_NAMES = ("python", "tensorflow", "tensorflow-base", "tensorflow-deps", "numpy", "h5py", "grpcio")
 _SCRIPT = Path(__file__).with_name("probe.py")
 
+_NOX = "_nox_script_mode"
+"""The folder of the environment that nox makes for itself, of the dependencies in a noxfile's script block.
+
+It names itself in VIRTUAL_ENV there and unsets CONDA_PREFIX (or the other way round, with a backend of
+conda's): https://github.com/wntrblm/nox, `run_script_mode` of nox/_cli.py."""
+
 
 @dataclass(frozen=True)
 class CondaPackage:
@@ -102,12 +108,17 @@ def active(variables: Mapping[str, str]) -> tuple[str, str]:
     """The interpreter to look at where none is named, and how it was chosen.
 
     Raises:
-        UsageError: The environment that is active has no interpreter.
+        UsageError: The environment that is active has no interpreter, or nox hides which one it is.
     """
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         folder = variables.get(variable)
-        if folder:
+        if folder and Path(folder).name != _NOX:
             return interpreter(folder), f"the active environment, by {variable}"
+    if Path(sys.prefix).name == _NOX:
+        raise UsageError(
+            "nox runs in an environment of its own and cannot see which one is active",
+            "nox -s doctor -- --python .venv",
+        )
     return sys.executable, "the Python that runs this, since no environment is active"
 
 

@@ -155,6 +155,20 @@ class TestChoosing:
         assert active({"CONDA_PREFIX": str(fake.folder)})[1].endswith("CONDA_PREFIX")
         assert active({})[0] == sys.executable
 
+    def test_the_environment_of_nox_itself_is_nobodys(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It names itself in VIRTUAL_ENV, or in CONDA_PREFIX, and is never the one that is meant."""
+        own, conda = Fake(tmp_path / ".nox" / "_nox_script_mode"), Fake(tmp_path / "env")
+        assert active({"VIRTUAL_ENV": f"{own.folder}/"})[0] == sys.executable
+        monkeypatch.setattr("sys.prefix", str(own.folder))
+        for variables in ({}, {"VIRTUAL_ENV": str(own.folder)}, {"CONDA_PREFIX": str(own.folder)}):
+            with pytest.raises(UsageError, match="cannot see which one is active") as raised:
+                active(variables)
+            assert raised.value.hint == "nox -s doctor -- --python .venv"
+        seen = active({"VIRTUAL_ENV": str(own.folder), "CONDA_PREFIX": str(conda.folder)})
+        assert seen == (str(conda.python), "the active environment, by CONDA_PREFIX")
+
     def test_a_path_may_be_an_environment(self, tmp_path: Path) -> None:
         """Its folder, or its interpreter."""
         fake = Fake(tmp_path / "env")
