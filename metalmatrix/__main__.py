@@ -2,8 +2,18 @@
 
 import sys
 
+TOOL_MISSING = 5  # `ToolMissingError.exit_code`, whose module an old Python cannot read
+
+
+def end(said):  # noqa: ANN001, ANN201 - Python 2 knows no annotations
+    # type: (str) -> None
+    """Say what is missing, and end."""
+    sys.stderr.write(said + "\n")
+    sys.exit(TOOL_MISSING)
+
+
 if sys.version_info < (3, 8):  # noqa: UP036 - somebody runs a clone with whatever `python` is
-    sys.exit(
+    end(
         "error: this is Python %d.%d; metalmatrix needs 3.10 or later, and its doctor 3.8\n"  # noqa: UP031
         "  hint: python3 -m metalmatrix doctor --python %s" % (sys.version_info[:2] + (sys.executable,))  # noqa: RUF005
     )
@@ -18,6 +28,4 @@ if __name__ == "__main__":
             raise
         # Somebody runs a clone with a Python that has none of what the project needs.
         needs = "" if sys.version_info >= (3, 10) else " Python 3.10 or later, and then"
-        sys.exit(
-            "error: " + str(error.name) + " is not installed\n  hint:" + needs + " python3 -m pip install ."
-        )
+        end("error: " + str(error.name) + " is not installed\n  hint:" + needs + " python3 -m pip install .")
