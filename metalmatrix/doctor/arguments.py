@@ -16,14 +16,14 @@ def add_to(add: Add) -> None:
         "doctor",
         "Say what is wrong with a TensorFlow, and what to type: of an environment, or of a traceback.",
         """\
-  python -m metalmatrix doctor                              the environment that is active
-  python -m metalmatrix doctor --python .venv               another one
-  python -m metalmatrix doctor --traceback -                paste a message, then Ctrl-D; on any machine
-  python -m metalmatrix doctor --python .venv --traceback error.txt --json
-  python -m metalmatrix doctor --deep                       run the checks as well
+  python3 -m metalmatrix doctor                              the environment that is active
+  python3 -m metalmatrix doctor --python .venv               another one
+  python3 -m metalmatrix doctor --traceback -                paste a message, then Ctrl-D; on any machine
+  python3 -m metalmatrix doctor --python .venv --traceback error.txt --json
+  python3 -m metalmatrix doctor --deep                       run the checks as well
 Python 3.8 or later with nothing installed is enough; --deep needs the whole package.
 It ends with 0 where all is well, 1 where a problem is found, 2 where it could not look,
-or where a text holds no message that it knows.""",
+where a text holds no message that it knows, or where --deep could not be done.""",
     )
     doctor.add_argument("--python", metavar="PATH", help="an interpreter, or the folder of an environment")
     doctor.add_argument("--traceback", metavar="FILE", help="a text to read instead; - is standard input")

@@ -20,7 +20,7 @@ from metalmatrix.doctor.machine import this_machine
 from metalmatrix.doctor.rules import load_rules
 from metalmatrix.doctor.scene import Scene
 from metalmatrix.doctor.telling import tell as told
-from metalmatrix.errors import MetalmatrixError, ToolMissingError
+from metalmatrix.errors import MetalmatrixError
 from metalmatrix.errors import told as told_of
 from metalmatrix.output import print_json, tell
 
@@ -72,8 +72,8 @@ def _exam(options: argparse.Namespace) -> Exam:
         try:
             results = deep.run(scene.environment.python, tell)
             more = tuple(deep.findings(results, clues or text.Clues(), rules, known))
-        except ToolMissingError as error:
-            failed = str(error)
+        except (MetalmatrixError, OSError) as error:
+            failed = told_of(error) if isinstance(error, OSError) else str(error)
     exam = examine(rules, known, scene=scene, text=message, clues=clues, more=more, failed=failed)
     return replace(exam, attach=attachment(_facts(exam), message, _private(scene)))
 

@@ -6,6 +6,8 @@ a failing check says is read like any other text.
 
 from __future__ import annotations
 
+import importlib
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +33,14 @@ def run(python: str, tell: Callable[[str], None]) -> tuple[CheckResult, ...]:
     Raises:
         ToolMissingError: The whole package is not here.
     """
-    hint = "python3.10 or later: python3 -m pip install .   in a clone, then the same command"
+    hint = (
+        f"nox -s doctor -- --deep --python {shlex.quote(python)}\n"
+        "        in a clone: nox brings it along; so does python3 -m pip install ., with Python 3.10 or later"
+    )
     if sys.version_info < NEEDED:
         raise ToolMissingError("--deep needs Python 3.10 or later to run the checks with.", hint)
     try:
+        importlib.import_module("psutil")  # which is imported once a check runs, and that is too late
         from metalmatrix.cells.matrix_file import load  # noqa: PLC0415 - needs what may not be installed
         from metalmatrix.running.supervise import run_checks  # noqa: PLC0415
     except ModuleNotFoundError as error:

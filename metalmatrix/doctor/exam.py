@@ -72,7 +72,9 @@ class Exam:
 
     @property
     def code(self) -> int:
-        """The exit code."""
+        """The exit code; that of a part that could not be done goes before what the rest has found."""
+        if self.failed:
+            return COULD_NOT_LOOK
         return {True: HEALTHY, False: PROBLEM, None: COULD_NOT_LOOK}[self.healthy]
 
     def to_json(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from metalmatrix.doctor.exam import packages
-from metalmatrix.text import plain
+from metalmatrix.text import plain, plain_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +48,11 @@ def _open_ends(exam: Exam, width: int) -> Iterator[str]:
     """What is not known, what would help, and what to attach to a report of it."""
     said = [f"Not known: {sentence}" for sentence in exam.unknowns]
     said += [f"To be surer: {sentence}" for sentence in exam.asks]
-    said += [f"Not done: {exam.failed}"] if exam.failed else []
+    failed, *hint = exam.failed.splitlines() or [""]
+    said += [f"Not done: {failed}"] if failed else []
     for sentence in said:
         yield from _wrapped(sentence, width)
+    yield from (plain_lines(line, _LONGEST) for line in hint)
     if exam.attach and exam.healthy is not True and (exam.unknowns or exam.failed):
         yield ""
         yield from _wrapped(_REPORT, width)

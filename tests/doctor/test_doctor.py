@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from metalmatrix.doctor.machine import Machine, this_machine
 from metalmatrix.doctor.rules import load_rules
 from metalmatrix.doctor.telling import tell
 from metalmatrix.doctor.text import Clues
-from metalmatrix.errors import ToolMissingError
+from metalmatrix.errors import MatrixError, ToolMissingError
 from metalmatrix.running.conditions import Conditions
 from metalmatrix.running.supervise import CheckResult
 from tests.doctor.mac import MAC, Mac
@@ -229,15 +230,50 @@ class TestDeep:
         found = json.loads(capsys.readouterr().out)["diagnoses"]
         assert "protobuf" in [item["id"] for item in found]
 
-    def test_without_the_package_it_could_not_look(self, mac: Mac, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What was asked for was not done: that is no health."""
+    @pytest.mark.parametrize("numpy", ["1.26.4", "2.4.0"])
+    @pytest.mark.parametrize(
+        "error",
+        [
+            ToolMissingError("It cannot be started.", "make it anew"),
+            MatrixError("It cannot be started.", "make it anew"),
+            OSError("It cannot be started."),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_what_could_not_be_done_is_no_health(
+        self,
+        mac: Mac,
+        numpy: str,
+        error: Exception,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Nor is it a reason to keep what was found without it to oneself."""
 
-        def missing(*_: object) -> tuple[CheckResult, ...]:
-            raise ToolMissingError("--deep needs the whole package: psutil is missing.", "pip install .")
+        def refuse(*_: object) -> tuple[CheckResult, ...]:
+            raise error
 
+        mac.put("numpy", numpy)
         mac.pair("2.17.0", "1.1.0")
-        monkeypatch.setattr(deep, "run", missing)
+        monkeypatch.setattr(deep, "run", refuse)
         assert main(["doctor", "--python", str(mac.python), "--deep"]) == 2
+        said = capsys.readouterr().out
+        assert "Not done: It cannot be started.\n" in said
+        assert ("[numpy-2]" in said) == (numpy == "2.4.0")
+
+    def test_nothing_is_started_without_what_it_needs(
+        self, mac: Mac, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Psutil is imported last, beside a check that runs already: it is looked for first."""
+        mac.put("numpy", "2.4.0")
+        mac.pair("2.17.0", "1.1.0")
+        monkeypatch.setitem(sys.modules, "psutil", None)
+        monkeypatch.setattr("metalmatrix.running.supervise.run_checks", lambda *_, **__: pytest.fail("run"))
+        assert main(["doctor", "--python", str(mac.python), "--deep"]) == 2
+        said = capsys.readouterr().out
+        assert "[numpy-2]" in said
+        assert "Not done: --deep needs the whole package: psutil is missing.\n" in said
+        assert f"\n  hint: nox -s doctor -- --deep --python {mac.python}\n" in said
 
 
 class TestMachine:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from metalmatrix.errors import ToolMissingError
 from metalmatrix.running.interpreters import find_python
 from tests.clone import ROOT
 from tests.doctor.test_rules import PUBLIC
@@ -90,7 +91,7 @@ def test_what_needs_more_says_so(version: str, clone: Path, broken: Fake) -> Non
     if python is None:
         pytest.skip(f"Python {version} is not on this machine")
     done = run(python, clone, "--deep", "--python", str(broken.folder))
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 2, done.stderr
     assert "Not done: --deep needs" in done.stdout
     assert "[numpy-2]" in done.stdout
 
@@ -116,7 +117,7 @@ def test_a_python_that_is_too_old_for_the_doctor_is_told_what_to_type(version: s
     done = subprocess.run(
         [str(found[0]), "-m", "metalmatrix", "doctor"], cwd=clone, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == ToolMissingError.exit_code
     assert done.stderr == (
         f"error: this is Python {version}; metalmatrix needs 3.10 or later, and its doctor 3.8\n"
         f"  hint: python3 -m metalmatrix doctor --python {found[0]}\n"
@@ -137,5 +138,5 @@ def test_other_commands_say_what_is_missing(version: str, clone: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert done.returncode == 1
+    assert done.returncode == ToolMissingError.exit_code
     assert re.fullmatch(r"error: \w+ is not installed\n  hint: .*python3 -m pip install \.\n", done.stderr)
