@@ -39,10 +39,10 @@ def asks(text_findings: list[Finding], clues: Clues) -> list[str]:
     """What would make the answer surer, as sentences with what to type."""
     said = []
     if not clues.python:
-        said.append("The text does not name the Python: `python -V` does.")
+        said.append("The text does not name the Python: `python3 -V` does.")
     if any(item.id in _OF_PAIRS for item in text_findings) and not (clues.framework and clues.plugin):
         said.append(
-            "The text does not name the versions: `python -m pip list` does; add its lines to the text."
+            "The text does not name the versions: `python3 -m pip list` does; add its lines to the text."
         )
     return said
 

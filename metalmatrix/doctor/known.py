@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DATA = PACKAGE / "data" / "doctor.jsonl"
 SCHEMA = 1
-REGENERATE = "python -m metalmatrix doctor --write"
+REGENERATE = "python3 -m metalmatrix doctor --write"
 _HINT = f"to make it anew: {REGENERATE}"
 
 

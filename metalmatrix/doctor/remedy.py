@@ -40,8 +40,8 @@ class Place:
 
     @property
     def quoted(self) -> str:
-        """The interpreter, for a shell."""
-        return shlex.quote(self.python) if self.python else "python"
+        """The interpreter, for a shell; macOS has no ``python`` outside of an environment."""
+        return shlex.quote(self.python) if self.python else "python3"
 
 
 def commands(fix: Iterable[str], place: Place, pins: Pins | None, values: dict[str, str]) -> tuple[str, ...]:
@@ -108,5 +108,5 @@ def _new(place: Place, pins: Pins, *, conda: bool) -> list[str]:
     into = f"pip install --python {NEW} {arguments(pins)}"
     if place.manager == "uv":
         return [f"uv {made}", f"uv {into}"]
-    python = place.quoted if place.python else "python3"
+    python = place.quoted
     return [f"{python} -m pip install uv", f"{python} -m uv {made}", f"{python} -m uv {into}"]

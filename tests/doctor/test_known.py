@@ -43,7 +43,7 @@ def scene_of(framework: str, plugin: str) -> Scene:
 
 class TestData:
     def test_it_is_not_stale(self) -> None:
-        """Whatever changes the table changes it: `python -m metalmatrix doctor --write`."""
+        """Whatever changes the table changes it: `python3 -m metalmatrix doctor --write`."""
         assert known.DATA.read_text(encoding="utf-8") == known_write.dump()
 
     def test_it_begins_with_the_command_that_makes_it(

@@ -41,7 +41,7 @@ PYTHON = "/v/bin/python"
             (f"{PYTHON} -m pip uninstall -y tensorflow", f"{PYTHON} -m pip install {WANTED}"),
         ),
         (Place("uv"), ("uv pip uninstall tensorflow", f"uv pip install {WANTED}")),
-        (Place("pip"), ("python -m pip uninstall -y tensorflow", f"python -m pip install {WANTED}")),
+        (Place("pip"), ("python3 -m pip uninstall -y tensorflow", f"python3 -m pip install {WANTED}")),
     ],
 )
 def test_each_manager_has_its_own_words(place: Place, lines: tuple[str, ...]) -> None:
@@ -81,7 +81,7 @@ def test_half_a_remedy_is_none() -> None:
 def test_a_line_that_cannot_be_filled_is_left_out() -> None:
     """The library that was seen is removed, where one was seen."""
     fix = ("rm {leftover}", "{install} {pins}")
-    assert commands(fix, Place("pip"), PINS, {})[0].startswith("python -m pip install")
+    assert commands(fix, Place("pip"), PINS, {})[0].startswith("python3 -m pip install")
     assert commands(fix, Place("pip"), PINS, {"leftover": "/a b/x.dylib"})[0] == "rm '/a b/x.dylib'"
     assert len(commands(fix, Place("pip"), PINS, {"leftover": "/a\x1b[2Jb"})) == 1
 
