@@ -148,18 +148,17 @@ def examine(  # noqa: PLR0913 - what an examination is made of
     """
     found: list[Finding] = list(more)
     unknowns: list[str] = []
-    asked: list[str] = []
     if scene:
         found += signs.findings(scene)
         unknowns += [plain(sentence, LONGEST) for sentence in signs.unknowns(scene)]
     if clues:
         read = from_text.findings(text, clues, rules, known)
         found += read
-        asked = [] if scene else from_text.asks(read, clues)
         if not read:
             unknowns.append("No message that is known here is in the text.")
     place, wanted = _place(scene, clues), _wanted(scene, clues)
     made = diagnoses(found, rules, known, place, wanted)
+    asked = from_text.asks(made, clues) if clues and not scene else []
     pins = known.choose(wanted.python, wanted.macos, wanted.framework) if wanted.python else None
     pins = pins or known.choose("", wanted.macos)
     layers = rules.layers

@@ -10,8 +10,9 @@ from metalmatrix.doctor.look import checks_module
 from metalmatrix.doctor.rules import recognised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from metalmatrix.doctor.diagnose import Diagnosis
     from metalmatrix.doctor.known import Known
     from metalmatrix.doctor.rules import Rules
     from metalmatrix.doctor.text import Clues
@@ -35,14 +36,22 @@ def findings(text: str, clues: Clues, rules: Rules, known: Known) -> list[Findin
     return found
 
 
-def asks(text_findings: list[Finding], clues: Clues) -> list[str]:
-    """What would make the answer surer, as sentences with what to type."""
+def asks(diagnoses: Iterable[Diagnosis], clues: Clues) -> list[str]:
+    """What would make *diagnoses* of a text alone surer, as sentences with what to type."""
     said = []
+    found = {item.id: item for item in diagnoses}
     if not clues.python:
         said.append("The text does not name the Python: `python3 -V` does.")
-    if any(item.id in _OF_PAIRS for item in text_findings) and not (clues.framework and clues.plugin):
+    if found.keys() & _OF_PAIRS and not (clues.framework and clues.plugin):
         said.append(
             "The text does not name the versions: `python3 -m pip list` does; add its lines to the text."
+        )
+    if "macos-too-old" in found and not clues.macos:
+        pins = found["macos-too-old"].pins
+        only = f"{pins.cell} is for macOS {pins.macos} or later only. " if pins else ""
+        said.append(
+            f"{only}The text does not name the macOS: `sw_vers -productVersion` does; add it to the text, "
+            "as in `macOS 11.7`."
         )
     return said
 

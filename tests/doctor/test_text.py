@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix.doctor import from_text, text
-from metalmatrix.doctor.known import load_known
+from metalmatrix.doctor.exam import examine
+from metalmatrix.doctor.known import load_known, numbers
 from metalmatrix.doctor.rules import load_rules
 from metalmatrix.doctor.text import KEPT, Clues, clues, read
 from metalmatrix.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from metalmatrix.doctor.diagnose import Diagnosis
 
 SYMBOL = "__ZN3tsl8internal10LogMessageC1EPKcii"
 DYLD = (
@@ -224,7 +227,26 @@ class TestLinking:
 
     def test_it_asks_for_what_would_help(self) -> None:
         """Versions and Python, where the text has neither."""
-        found = from_text.findings(DYLD, clues(DYLD), load_rules(), load_known())
-        assert len(from_text.asks(found, Clues())) == 2
         versions = {"tensorflow": "2.18.0", "tensorflow-metal": "1.1.0"}
-        assert from_text.asks(found, Clues("3.11", versions=versions)) == []
+        for known, asked in ((Clues(), 2), (Clues("3.11", versions=versions), 0)):
+            assert len(examine(load_rules(), load_known(), text=DYLD, clues=known).asks) == asked
+
+    def test_a_set_for_a_macos_that_is_not_known_is_not_passed_off_as_the_answer(self) -> None:
+        """What is for a newer macOS is replaced by what is for some macOS: for which, and which is there?"""
+        said = (
+            "dlopen(/a/libmetal_plugin.dylib, 6): Symbol not found: _OBJC_CLASS_$_MPSGraphRandomOpDescriptor"
+        )
+
+        def told(text: str) -> tuple[Diagnosis, str]:
+            exam = examine(load_rules(), load_known(), text=text, clues=clues(text))
+            (problem,) = exam.problems
+            assert problem.id == "macos-too-old"
+            return problem, " ".join(exam.asks)
+
+        problem, asked = told(said)
+        assert problem.pins is not None
+        assert f"{problem.pins.cell} is for macOS {problem.pins.macos} or later only. " in asked
+        assert "`sw_vers -productVersion` does; add it to the text, as in `macOS 11.7`." in asked
+        problem, asked = told(f"{said}\nmacOS 11.7\n")
+        assert "sw_vers" not in asked
+        assert problem.pins is None or numbers(problem.pins.macos) <= (11, 7)
