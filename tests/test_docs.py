@@ -110,7 +110,7 @@ def _subparsers() -> dict[str, argparse.ArgumentParser]:
 def test_each_example_of_the_help_is_understood(name: str) -> None:
     """`--help` shows examples, and each of them is taken."""
     epilog = _subparsers()[name].epilog or ""
-    examples = re.findall(r"python -m metalmatrix (.*?)(?:\s{3,}.*)?$", epilog, re.MULTILINE)
+    examples = re.findall(r"python3? -m metalmatrix (.*?)(?:\s{3,}.*)?$", epilog, re.MULTILINE)
     assert examples
     for example in examples:
         assert parser().parse_args(shlex.split(example)).command == name
