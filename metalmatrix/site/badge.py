@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalmatrix.site.publication import is_early
 from metalmatrix.verdicts.verdict import SIGNS
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ def of_cell(item: CellReport) -> dict[str, object]:
 
 
 def of_python(python: str, best: CellReport | None) -> dict[str, object]:
-    """The badge of a Python: its best set, and what is said of it."""
+    """The badge of a Python: its best set, whether that is a pre-release, and what is said of it."""
     label = f"TensorFlow on Apple silicon, Python {python}"
     if best is None:
         return _badge(label, "nothing is known to be good", _COLORS["unknown"])
     cell, word = best.cell, best.verdict.word
-    return _badge(label, f"{cell.framework}, {cell.plugin_name}: {SIGNS[word]} {word}", _COLORS[word])
+    early = " (pre-release)" if is_early(cell) else ""
+    return _badge(label, f"{cell.framework}{early}, {cell.plugin_name}: {SIGNS[word]} {word}", _COLORS[word])
 
 
 def _badge(label: str, message: str, color: str) -> dict[str, object]:

@@ -13,6 +13,7 @@ from metalmatrix.published.compiled import sdist_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from metalmatrix.cells.cell import Cell
     from metalmatrix.diff.change import Change
     from metalmatrix.kernels.kernel_facts import Variant
     from metalmatrix.reported.score import Score
@@ -56,16 +57,24 @@ def may_be_handed_out(item: CellReport) -> bool:
     return item.verdict.word in HANDED_OUT and item.pinned_lock is not None and sdist_of(item.cell) is None
 
 
+def is_early(cell: Cell) -> bool:
+    """Whether a cell's framework is a pre-release (PEP 440)."""
+    return Version(cell.framework).is_prerelease
+
+
 def best_of(cells: tuple[CellReport, ...]) -> Iterator[CellReport]:
     """The best cells of each Python, as `pins` orders them, the newest Python first.
 
-    Behind the first one those that an older macOS takes, the best of each again; nothing that is degraded.
+    Behind the first one those that an older macOS takes, the best of each again, and the best final release
+    where the first is none; nothing that is degraded.
     """
     good = [item for item in cells if may_be_handed_out(item)]
     for python in sorted({item.cell.python for item in good}, key=Version, reverse=True):
         floor: Version | None = None
+        early = True
         for item in ordered(item for item in good if item.cell.python == python):
             needs = Version(item.macos or "0")
-            if floor is None or needs < floor:
-                floor = needs
+            if floor is None or needs < floor or (early and not is_early(item.cell)):
+                floor = min(needs, floor or needs)
+                early = early and is_early(item.cell)
                 yield item

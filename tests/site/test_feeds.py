@@ -48,6 +48,9 @@ class TestBadge:
         """The set and its verdict; where nothing is handed out, that."""
         best, *_ = [item for item in best_of(pages.ran().cells) if item.cell.python == "3.11"]
         assert badge.of_python("3.11", best)["message"] == "2.15.1, metal 1.1.0: ✓ works"
+        (early,) = [item for item in best_of(pages.history_reports()) if item.cell.python == "3.14"]
+        told = badge.of_python("3.14", early)["message"]
+        assert told == "2.22.0rc0 (pre-release), no plugin: + likely"
         assert badge.of_python("3.7", None)["message"] == "nothing is known to be good"
 
 
@@ -59,6 +62,15 @@ class TestBest:
         floors = [float(item.macos or 0) for item in mine]
         assert floors == sorted(floors, reverse=True)
         assert len(set(floors)) == len(floors) > 1
+
+    def test_a_prerelease_has_the_best_final_release_behind_it(self) -> None:
+        """Whoever wants final releases alone is told what there is, though it asks for the same macOS."""
+        good = [item for item in pages.history_reports() if item.cell.python == "3.11"]
+        early = next(i for i in good if i.cell.framework == "2.17.0rc1" and i.cell.plugin == "1.1.0")
+        finals = [i for i in good if i.cell.framework in {"2.17.0", "2.17.1"} and i.cell.plugin == "none"]
+        found = list(best_of((early, *finals)))
+        assert [i.cell.framework for i in found] == ["2.17.0rc1", "2.17.1"]
+        assert {i.macos for i in found} == {early.macos}
 
     def test_it_is_what_the_pins_hand_out(self) -> None:
         """The first of each Python is what `pins` chooses of the same cells."""
