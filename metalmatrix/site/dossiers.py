@@ -221,6 +221,7 @@ def dossier(item: CellReport) -> Dossier:
     """What is known of one cell.
 
     Of what cannot be installed the refusal is all there is to say: that nobody has linked or run it follows.
+    A plain install has a story where it fares otherwise, or pins that are handed out hold something back.
     """
     cell, verdict, expect = item.cell, item.verdict, item.expect
     surprise = f"expected {expect.verdict}: {expect.note}" if expect and item.surprise else ""
@@ -232,8 +233,10 @@ def dossier(item: CellReport) -> Dossier:
     known = any(verdict.message == e.message for e in item.evidence if e.set != "plain")
     found = tuple(pieces(item))
     alone = tuple(piece for piece in found if piece.sets == "plain")
-    holds = tuple(in_parts(cell, text) for text in item.holds)
-    lines = install.from_nothing(cell, item.pinned_lock) if may_be_handed_out(item) else ()
+    good = may_be_handed_out(item)
+    holds = tuple(in_parts(cell, text) for text in item.holds) if good else ()
+    alike = (item.plain.word, item.plain.stage) == (verdict.word, verdict.stage)
+    lines = install.from_nothing(cell, item.pinned_lock) if good else ()
     return Dossier(
         verdict.word,
         label(verdict),
@@ -241,7 +244,7 @@ def dossier(item: CellReport) -> Dossier:
         in_parts(cell, verdict.message),
         known,
         tuple(piece for piece in found if piece.sets != "plain"),
-        Story(label(item.plain), alone, holds) if alone or holds else None,
+        Story(label(item.plain), alone, holds) if holds or (alone and not alike) else None,
         in_parts(cell, "" if item.untested in {NOT_RUN, NOTHING_TO_INSTALL} else item.untested),
         in_parts(cell, surprise),
         tuple(in_parts(cell, line) for line in lines),

@@ -19,8 +19,8 @@ _LONGEST = 1000
 
 
 def render(template: str, script: str, **context: object) -> str:
-    """A page: the template with the script, the style that all pages wear, and the policy that holds them."""
-    code, style = _asset(script), _asset("page.css")
+    """A page: the template, its script behind the common one, the common style, and the policy for both."""
+    code, style = _asset("common.js") + _asset(script), _asset("page.css")
     held: dict[str, Any] = {
         "policy": _policy(code, style),
         "script": Markup(code),  # noqa: S704 - files of this package, held by the policy's hashes

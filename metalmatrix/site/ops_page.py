@@ -41,6 +41,11 @@ class Registered(NamedTuple):
     change: ops.Change | None
     told: str
 
+    @property
+    def changed(self) -> bool:
+        """Whether any op is new or lost."""
+        return bool(self.change and (self.change.gained or self.change.lost))
+
 
 def registered(variants: Sequence[Variant], number: int) -> Registered:
     """What the variant of that number registers."""

@@ -24,7 +24,7 @@ from metalmatrix.site.dossiers import shared
 from metalmatrix.site.html import island
 from metalmatrix.site.html import render as render_page
 from metalmatrix.site.ops_page import registered
-from metalmatrix.site.publication import best_of
+from metalmatrix.site.publication import best_of, is_early
 from metalmatrix.table.layout import python_span, span, warnings
 from metalmatrix.verdicts.verdict import SIGNS, VERDICTS
 
@@ -94,6 +94,7 @@ def render(publication: Publication) -> str:
             {
                 "item": item,
                 "known": known(item),
+                "early": is_early(item.cell),
                 "lines": install.from_nothing(item.cell, item.pinned_lock),
             }
             for item in best_of(items)

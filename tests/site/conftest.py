@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The sandbox is the browser's own and needs rights that root and containers do not have; the rest keeps it
@@ -63,3 +63,34 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         return path.as_uri()
 
     return of
+
+
+@pytest.fixture
+def opened(browser: Browser, address: Callable[[str], str]) -> Iterator[Callable[..., Page]]:
+    """Opens a page in a window of its own; it is to ask nobody for anything and to complain of nothing."""
+    asked: list[str] = []
+    complaints: list[str] = []
+    contexts = []
+
+    def open_(name: str, at: str = "", **options: Any) -> Page:  # noqa: ANN401
+        # What slides in is half transparent on its way, which axe-core would meet now and then.
+        usual: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
+        context = browser.new_context(**{**usual, **options})
+        contexts.append(context)
+        shown = context.new_page()
+        shown.set_default_timeout(10_000)
+        shown.on("request", lambda request: asked.append(request.url))
+        shown.on("pageerror", lambda error: complaints.append(str(error)))
+        shown.on("console", lambda message: complaints.append(message.text))
+        shown.goto(address(name) + at)
+        return shown
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert {url.partition("#")[0] for url in asked} <= {
+        address("history"),
+        address("ran"),
+        address("kernels"),
+    }
+    assert complaints == []

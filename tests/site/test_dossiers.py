@@ -108,6 +108,26 @@ class TestDossier:
         assert "plain" not in {piece.sets for piece in found.pieces}
         assert "numpy<2" in str(found.story.holds)
 
+    def test_a_plain_install_that_fares_alike_has_no_story(self) -> None:
+        """Refused by the loader either way: what else is wrong with the plain set is not why."""
+        broken, only_plain, good = (
+            next(i for i in pages.history_reports() if i.cell.id == cell)
+            for cell in (
+                "py3.11-tf2.18.0-metal1.1.0",
+                "py3.12-tf2.20.0-metal1.2.0",
+                "py3.11-tf2.17.1-metal1.1.0",
+            )
+        )
+        assert broken.holds
+        assert any(e.set == "plain" and e.kind == "rehearsed" for e in broken.evidence)
+        assert dossier(broken).story is None
+        assert (only_plain.verdict.word, only_plain.holds != ()) == ("broken", True)
+        assert dossier(only_plain).story is None
+        told = dossier(good).story
+        assert told is not None
+        assert told.holds != ()
+        assert dossier(replace(good, pinned_lock=None)).story == replace(told, holds=())
+
     def test_a_surprise_is_told(self) -> None:
         """A cell that works against what is expected says what was."""
         found = dossier(cell_of(realistic(), "py3.11-tf2.15.1-metal1.1.0"))

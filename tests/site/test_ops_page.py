@@ -47,6 +47,8 @@ def test_the_cells_page_tells_what_its_plugin_registers() -> None:
     for number, variant in enumerate(load_variants()):
         assert f'<li id="k{number}">tensorflow-metal {variant.label} registers ' in text
     assert '"metal 0.8.0":{"3.8":' in text
+    changed = sum(ops_page.registered(load_variants(), n).changed for n in range(len(load_variants())))
+    assert 0 < text.count(">Which ops are new or lost</a>") == changed < len(load_variants())
 
 
 @pytest.fixture
@@ -81,6 +83,39 @@ class TestInChromium:
         shown.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         assert axe(shown) == []
         assert shown.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+    def test_what_changed_is_never_cut_off(self, opened: Callable[..., Page]) -> None:
+        """In any width the whole of each version's row is within the window, its figures named."""
+        shown = opened()
+        shown.locator("#versions-h + details > summary").click()
+        right = """() => Math.max(...[...document.querySelectorAll("#versions td")]
+          .map((one) => one.getBoundingClientRect().right))"""
+        for width in (320, 390, 500, 768, 769, 820, 1024, 1440):
+            shown.set_viewport_size({"width": width, "height": 900})
+            assert 0 < shown.evaluate(right) <= width
+        shown.set_viewport_size({"width": 500, "height": 900})
+        named = "() => getComputedStyle(document.querySelector('#versions .num'), '::after').content"
+        assert "data-of" in shown.evaluate(named) or "kernels" in shown.evaluate(named)
+
+    def test_the_controls_come_first(self, opened: Callable[..., Page]) -> None:
+        """On a phone they are a screen away at most; an address opens the versions at its own."""
+        shown = opened(viewport={"width": 500, "height": 900})
+        box = shown.locator("#narrow").bounding_box()
+        assert box
+        assert box["y"] < 900
+        assert not shown.locator("#v13").is_visible()
+        assert opened("#v13").locator("#v13").is_visible()
+
+    def test_the_theme_goes_by_the_same_switch(self, opened: Callable[..., Page]) -> None:
+        """It goes through the three, and is kept, as on the other page."""
+        shown = opened(color_scheme="light")
+        ground = "getComputedStyle(document.body).backgroundColor"
+        light = shown.evaluate(ground)
+        shown.locator("#theme").click()
+        shown.locator("#theme").click()
+        assert shown.locator("#theme").inner_text() == "Theme: dark"
+        shown.reload()
+        assert shown.evaluate(ground) != light
 
     def test_it_narrows_and_the_address_keeps_it(self, opened: Callable[..., Page]) -> None:
         """By a part of the name, the dtype and the version; the address opens the same again."""

@@ -1,5 +1,4 @@
 // Narrows the ops by name, dtype and version. The state is in the address: #op=Conv&dtype=HALF&version=15.
-"use strict";
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("narrow"), rows = [...document.querySelectorAll("#kernels tbody tr")];
   const names = ["op", "dtype", "version"];

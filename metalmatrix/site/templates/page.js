@@ -1,13 +1,6 @@
 // What the page does beyond being read: it narrows the grid, and opens a cell. The state is in the address,
 // #CELL&python=3.11&macos=13.0, so it can be linked and the back button works. No text becomes markup.
-"use strict";
 (() => {
-  const root = document.documentElement;
-  const kept = { get: () => { try { return localStorage.getItem("theme") || "auto"; } catch { return "auto"; } },
-    set: (theme) => { try { localStorage.setItem("theme", theme); } catch { /* a private window */ } } };
-  const wear = (theme) => { theme === "auto" ? root.removeAttribute("data-theme") : root.setAttribute("data-theme", theme); };
-  wear(kept.get());  // before anything is drawn
-
   document.addEventListener("DOMContentLoaded", () => {
     const $ = (id) => document.getElementById(id);
     const model = JSON.parse($("model").textContent);
@@ -67,6 +60,7 @@
       }
       return null;
     };
+    const tooNew = (macos) => Boolean(state.macos && macos && older(state.macos, macos));
     const ranOn = (id, { chip, macos }) => (ran[id] || []).some(([system, seen]) =>
       (!chip || seen === chip) && (!macos || system.split(".")[0] === macos.split(".")[0]));
     const fits = (f, p, python, [, , floor], wanted) => (!wanted.python || python === wanted.python)
@@ -130,13 +124,19 @@
         if (left) head.colSpan = left;
       });
       const seen = new Set(), best = [...document.querySelectorAll(".best li")].filter((row) => {
-        const { python, macos } = row.dataset;
-        row.hidden = Boolean((wanted.python && python !== wanted.python) || (wanted.macos && macos && older(wanted.macos, macos))
+        const { python, macos, cell } = row.dataset, { f, p } = find(cell);
+        row.hidden = Boolean(!keptRow[f] || !keptColumn[p] || (wanted.python && python !== wanted.python) || tooNew(macos)
           || (wanted.macos && seen.has(python)));  // of each Python the first that is left
         if (!row.hidden) seen.add(python);
         return !row.hidden;
       });
       if (any && best.length === 1) best[0].querySelector("details").open = true;
+      const early = wanted.releases ? [] : [...document.querySelectorAll(".best li[data-early]")].filter(({ dataset: { python, macos } }) =>
+        !best.some((row) => row.dataset.python === python) && (!wanted.python || python === wanted.python)
+        && !tooNew(macos));
+      $("early").hidden = !early.length;
+      $("early").replaceChildren(...early.length ? [`Only pre-releases for Python ${early.map((row) => row.dataset.python).join(", ")}: `,
+        make("a", { href: address({ ...wanted, releases: "all" }) }, "show all releases"), "."] : []);
       const counts = order.filter((word) => tally[word]).map((word) => `${tally[word]} ${word}`).join(", ");
       tallied = any
         ? (count ? `${count} combination${count === 1 ? "" : "s"} of these releases fit${count === 1 ? "s" : ""}: ${counts}.`
@@ -210,6 +210,30 @@
       block.after(button);
       return button;
     };
+    const good = (f, p, python) => {  // whether it may be had instead: it is known to be good, and handed out
+      const found = find(idOf(f, p, python)), number = found?.group[1];
+      return Boolean(found) && !tooNew(floors[found.group[2]]) && ["works", "likely"].includes(order[dossiers[number][0]])
+        && Boolean($(`e${number}`).querySelector("pre"));
+    };
+    const instead = (id, f, p, python) => {  // what is good with one version changed, the newest first; `explain` ranks them
+      const named = (i) => plugins[i][1] === "none" ? "no plugin" : plugins[i][0], bare = plugins[p][1] === "none";
+      const axes = [
+        [`With Python ${python} and ${named(p)}`, frameworks.map((version, i) => [i, p, python, `TensorFlow ${version}`])
+          .filter(([i]) => final(frameworks[i]))],
+        [`With Python ${python} and TensorFlow ${frameworks[f]}`, plugins.map((_, i) => [f, i, python, named(i)])
+          .filter(([, i]) => (plugins[i][1] === "none") === bare)],
+        [`With TensorFlow ${frameworks[f]} and ${named(p)}`, [...pythons].reverse().map((other) => [f, p, other, `Python ${other}`])],
+      ].map(([same, all]) => [same, all.filter(([i, j, other]) => good(i, j, other)).slice(0, 3)]).filter(([, all]) => all.length);
+      const best = [...document.querySelectorAll(`.best li[data-python="${python}"]`)].filter(({ dataset }) => !tooNew(dataset.macos))
+        .map(({ dataset }) => find(dataset.cell)).sort((a, b) => final(frameworks[b.f]) - final(frameworks[a.f]))[0];
+      if (best) axes.push([`The best set of Python ${python}`, [[best.f, best.p, python, `TensorFlow ${frameworks[best.f]}, ${named(best.p)}`]]]);
+      return make("div", { class: "instead" }, make("h3", {}, "What to take instead"),
+        make("ul", { class: "near" }, ...axes.map(([same, all]) => make("li", {}, `${same}: `,
+          ...all.flatMap(([i, j, other, text], at) => [at ? " · " : "",
+            make("a", { href: address({ ...state, cell: idOf(i, j, other) }) }, text + (final(frameworks[i]) ? "" : " (pre-release)"))])))),
+        make("p", {}, ...(axes.length ? [] : ["Nothing is known to be good with one version changed. "]),
+          make("code", {}, `nox -s explain -- ${id}`), " names the nearest in their order."));
+    };
     const fill = ({ f, p, python, group }) => {
       const [, number, floor, close] = group, id = idOf(f, p, python);
       const values = { python, framework: frameworks[f], plugin: plugins[p][1] };
@@ -242,7 +266,7 @@
       close_.addEventListener("click", () => go({ cell: "" }));
       const where = $(`m${floor}`);
       const registers = $(`k${kernels[plugins[p][0]]?.[python]}`);
-      if (registers && word !== "not-installable") {
+      if (registers && block) {  // of a plugin that does not load none does
         inner.push(make("div", {}, make("h3", {}, "What runs on the GPU"), make("p", {}, ...own(registers, values).childNodes)));
       }
       if (near[close].length) {
@@ -254,6 +278,7 @@
         make("div", { class: "pythons", role: "group", "aria-label": "Python" }, ...others),
         make("p", { class: "verdict" }, make("b", { class: `v ${word}` }, label.slice(2)), ` on Python ${python}`),
         ...(where ? [make("p", {}, "Needs ", ...own(where, values).childNodes, ".")] : []),
+        ...(["works", "likely"].includes(word) ? [] : [instead(id, f, p, python)]),
         make("h3", {}, word === "not-installable" ? "Why" : "How that is known"), text, ...inner,
         make("p", { class: "id" }, id, ...(word === "not-installable" ? [] : [" · ", make("a", { href: `cells/${id}.json` }, "as data")])));
     };
@@ -284,15 +309,10 @@
     addEventListener("popstate", show);
     document.querySelectorAll(".best pre").forEach(copying);
 
-    const theme = $("theme"), next = { auto: "light", light: "dark", dark: "auto" };
-    const tell = () => { theme.textContent = `Theme: ${kept.get()}`; };
-    theme.addEventListener("click", () => { kept.set(next[kept.get()] || "auto"); wear(kept.get()); tell(); });
-    tell();
     table.setAttribute("role", "grid");
     body.querySelectorAll("td").forEach((field) => { field.tabIndex = -1; });
     body.querySelectorAll("td a").forEach((link) => { link.tabIndex = -1; });
-    document.querySelectorAll("#theme, #mac, .js").forEach((hidden) => { hidden.hidden = false; });
-    addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
+    document.querySelectorAll("#mac, .js").forEach((hidden) => { hidden.hidden = false; });
     show();
   });
 })();
