@@ -6,6 +6,8 @@ a script can tell a typo from an index out of reach.
 
 from __future__ import annotations
 
+import errno
+
 
 class MetalmatrixError(Exception):
     """An error of the tool, told to the user without a traceback.
@@ -60,7 +62,11 @@ class RehearsalError(ToolMissingError):
     """A set could not be installed or run on this machine: what it does is *unknown*."""
 
 
+_NO_PLACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM))
+
+
 def told(error: OSError) -> str:
     """What the system refused, as a sentence for the user: no traceback helps against a full disk."""
     where = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}{where}\n  hint: is there room, and may you write there?"
+    hint = "\n  hint: is there room, and may you write there?" if error.errno in _NO_PLACE else ""
+    return f"{error.strerror or error}{where}{hint}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import venv
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix import cli
+from metalmatrix.errors import told
 from metalmatrix.verdicts.explain import Explainer
 from tests.universe import Asked
 
@@ -66,13 +69,39 @@ def test_a_cell_for_an_intel_mac(
     assert all(near["cell"].endswith("-x86_64") for near in found["nearest"])
 
 
-def test_an_interpreter_that_is_not_there_is_a_missing_tool(
+def test_an_interpreter_that_is_not_there_is_a_typo(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """`check` says that it cannot start the interpreter, with the code for a missing program."""
-    code, _, err = run(capsys, "check", "--python", str(tmp_path / "python"))
+    """Nothing is started for a path that has none, nor for a folder without one."""
+    for path in (tmp_path / "pyton", tmp_path):
+        code, _, err = run(capsys, "check", "--python", str(path))
+        assert code == 2
+        assert err == (
+            f"error: {path} is no Python interpreter, and no environment with one\n  hint: --python .venv\n"
+        )
+
+
+def test_an_interpreter_that_does_not_start_is_a_missing_tool(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """`check` says so, with the code for a missing program."""
+    python = tmp_path / "python"
+    python.write_text("#!/no/such/thing\n", encoding="utf-8")
+    python.chmod(0o755)
+    code, _, err = run(capsys, "check", "--python", str(python))
     assert code == 5
     assert "cannot be started" in err
+
+
+def test_check_takes_the_folder_of_an_environment(
+    capsys: pytest.CaptureFixture[str], without_tensorflow: Path
+) -> None:
+    """As the doctor does; what runs a check again names the interpreter."""
+    folder = without_tensorflow.parent.parent
+    code, out, _ = run(capsys, "check", "--python", str(folder), "--only", "import")
+    assert code == 1
+    assert "No module named 'tensorflow'" in out
+    assert f"check --python {without_tensorflow} --only import" in out
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +222,22 @@ def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("metalmatrix.table.show.current_report", interrupted)
     assert cli.main(["table"]) == 130
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM, errno.EDQUOT])
+def test_a_place_that_takes_no_file_is_told_with_what_to_look_at(code: int) -> None:
+    """A full disk, a quota, a folder of somebody else's."""
+    assert told(OSError(code, os.strerror(code), "site/x")) == (
+        f"{os.strerror(code)}: site/x\n  hint: is there room, and may you write there?"
+    )
+
+
+def test_what_is_no_matter_of_the_place_has_no_such_hint() -> None:
+    """A file that is not there, and an error that has only words."""
+    assert told(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) == (
+        "No such file or directory: x"
+    )
+    assert told(OSError("x is larger than 8 MiB")) == "x is larger than 8 MiB"
 
 
 def test_help_names_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from metalmatrix.cells.cell import Cell
 from metalmatrix.cells.matrix_file import default_path, load, parse
 from metalmatrix.errors import ResultError, UsageError
-from metalmatrix.files import MAX_READ, read_bounded, write_atomic
+from metalmatrix.files import MAX_READ, PACKAGE, read_bounded, write_atomic
 from metalmatrix.macs import shards as splitting
 from metalmatrix.macs.contribute import (
     alike,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from metalmatrix.macs.contribute import Wanted
 
 _SHOWN = 20
+_HOW_TO_LIST = "nox -s matrix --list --json > cells.json"
 
 
 def shards(options: argparse.Namespace) -> int:
@@ -83,12 +84,12 @@ def _listed(source: str) -> list[Cell]:
         text = sys.stdin.read(MAX_READ) if source == "-" else read_bounded(Path(source))
         sessions = [session for session in json.loads(text) if session["name"] == "matrix"]
         names = [str(session["call_spec"]["cell_id"]) for session in sessions]
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror or error}", _HOW_TO_LIST) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(
-            "that is no list of nox's sessions", "nox -s matrix --list --json > cells.json"
-        ) from error
+        raise UsageError("that is no list of nox's sessions", _HOW_TO_LIST) from error
     if not names:
-        raise UsageError("the list holds no cell of the matrix", "nox -s matrix --list --json > cells.json")
+        raise UsageError("the list holds no cell of the matrix", _HOW_TO_LIST)
     return [Cell.parse(name) for name in dict.fromkeys(names)]
 
 
@@ -165,11 +166,20 @@ def _print_list(items: Sequence[Wanted], options: argparse.Namespace, *, mac: bo
 
 
 def day(options: argparse.Namespace) -> int:
-    """Move the day of ``matrix.toml``."""
+    """Move the day of ``matrix.toml``.
+
+    Raises:
+        UsageError: There is no clone: the file is that of the installed package, which an update replaces.
+    """
     path = default_path()
+    if path.parent == PACKAGE / "data":
+        raise UsageError(
+            f"{path} belongs to what is installed: the day is moved in a clone",
+            "in the folder of a clone: nox -s day -- today",
+        )
     before = load(path).as_of
     text = moved(read_bounded(path), options.day)
     after = parse(text).as_of  # what cannot be meant as of that day is not written
     write_atomic(path, text)
-    tell(f"{path.name}: as of {after}, before as of {before}")
+    tell(f"{path}: as of {after}, before as of {before}")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metalmatrix.arguments import json_too
@@ -35,13 +34,13 @@ nox -s matrix -j 2 does the same with two at a time.""",
         "check",
         "Run the checks in an environment that exists already, or in that of a cell.",
         """\
-  python -m metalmatrix check --python .venv/bin/python
+  python -m metalmatrix check --python .venv
   python -m metalmatrix check --python .venv/bin/python --only import --only fit --json
   python -m metalmatrix check --cell py3.11-tf2.15.1-nometal --only numerics
 --cell makes the environment of a cell that has a result here, and keeps it for the next time.""",
     )
     where = check.add_mutually_exclusive_group(required=True)
-    where.add_argument("--python", type=Path, metavar="PATH", help="the environment's interpreter")
+    where.add_argument("--python", metavar="PATH", help="the environment: its folder, or its interpreter")
     where.add_argument("--cell", metavar="CELL", help="the id of a cell")
     check.add_argument("--plain", action="store_true", help="with --cell: its plain set, not the pinned one")
     check.add_argument(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metalmatrix.cells.cell import Cell
 from metalmatrix.cells.matrix import Expect
 from metalmatrix.cells.matrix_file import load
+from metalmatrix.doctor.look import interpreter
 from metalmatrix.errors import IndexUnreachableError, UsageError
 from metalmatrix.output import print_json, tell
 from metalmatrix.running import alone
@@ -53,19 +55,26 @@ def matrix(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Run the checks in an environment; 1 where one fails."""
+    """Run the checks in an environment; 1 where one fails.
+
+    Raises:
+        UsageError: There is no interpreter, cell or check of that name.
+        ToolMissingError: The interpreter cannot be started.
+    """
     limits = load().limits
     which: Which = "plain" if options.plain else "pinned"
+    python = Path()
     if options.cell:
         cell = Cell.parse(options.cell)
         results = alone.run_alone(cell, which, default_results(), limits, options.only, tell)
     else:
-        results = run_checks(options.python, limits, options.only, tell)
+        python = Path(interpreter(options.python))
+        results = run_checks(python, limits, options.only, tell)
 
     def again(check: str) -> str:
         if options.cell:
             return alone.command(options.cell, check, which)
-        return alone.command_in(options.python, check)
+        return alone.command_in(python, check)
 
     if options.json:
         more = {"limits": asdict(limits), "seed": checks_seed()}

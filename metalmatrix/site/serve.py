@@ -26,6 +26,6 @@ def serving(folder: Path, port: int = 0) -> ThreadingHTTPServer:
     """A server of *folder* on 127.0.0.1, bound; port 0 takes one that is free.
 
     Raises:
-        OSError: The port is taken.
+        OSError: The port is taken, or not for everybody.
     """
     return ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, directory=str(folder)))

@@ -45,7 +45,24 @@ def test_the_command_moves_it(
     today = dt.datetime.now(dt.timezone.utc).date()
     assert cli.main(["day", "today"]) == 0
     assert matrix_file.parse(path.read_text(encoding="utf-8")).as_of == today
-    assert f"as of {today}, before as of 2026-11-20" in capsys.readouterr().err
+    assert f"{path}: as of {today}, before as of 2026-11-20" in capsys.readouterr().err
     before = path.read_bytes()
     assert cli.main(["day", "2019-01-01"]) == 2
     assert path.read_bytes() == before
+
+
+def test_an_installed_package_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a clone there is only the file of the package: it is named whole, and not written."""
+    package = tmp_path / "site-packages" / "metalmatrix"
+    path = package / "data" / "matrix.toml"
+    path.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "matrix.toml", path)
+    monkeypatch.setattr("metalmatrix.cells.matrix_file.PACKAGE", package)
+    monkeypatch.setattr("metalmatrix.macs.commands.PACKAGE", package)
+    assert cli.main(["day", "today"]) == 2
+    told = capsys.readouterr().err
+    assert f"error: {path} belongs to what is installed" in told
+    assert "nox -s day -- today" in told
+    assert path.read_text(encoding="utf-8") == TEXT

@@ -220,6 +220,16 @@ class TestCommand:
         assert cli.main(["shards", str(path), "--runners", "macos-15"]) == 2
         assert "nox -s matrix --list --json" in capsys.readouterr().err
 
+    def test_a_list_that_is_not_there_is_a_typo(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Code 2, what the system says of it, and the command that makes a list; a folder is none either."""
+        for path, why in ((tmp_path / "nope.json", "No such file"), (tmp_path, "Is a directory")):
+            assert cli.main(["shards", str(path), "--runners", "macos-15"]) == 2
+            told = capsys.readouterr().err
+            assert f"{path} cannot be read: {why}" in told
+            assert "hint: nox -s matrix --list --json > cells.json" in told
+
     def test_more_jobs_than_there_may_be_are_refused(
         self, listed: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
