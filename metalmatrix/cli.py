@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
 
 import metalmatrix
+from metalmatrix.arguments import Parser
 from metalmatrix.asking import arguments as asking
 from metalmatrix.diff import arguments as diff
 from metalmatrix.doctor import arguments as doctor
@@ -48,7 +50,7 @@ exit codes:
 
 def parser() -> argparse.ArgumentParser:
     """What the command line takes; ``options.command`` is the command, ``options.package`` has it."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="python -m metalmatrix",
         description=metalmatrix.__doc__.partition("\n")[0] if metalmatrix.__doc__ else "",
         epilog=CODES,
@@ -77,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
+    logging.getLogger("urllib3").setLevel(logging.WARNING)  # nox shows what every library logs
     options = parser().parse_args(arguments)
     try:
         return int(getattr(importlib.import_module(f"{options.package}.commands"), options.command)(options))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import sys
 import venv
@@ -51,6 +52,62 @@ def test_a_typo_is_told_with_what_to_type(
     assert (code, out) == (2, "")
     assert what in err
     assert hint in err.partition("hint: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "what", "hint"),
+    [
+        (
+            ["pins", "--pyhton", "3.11"],
+            " pins [-h]",
+            "pins has no option '--pyhton'",
+            "did you mean --python? ",
+        ),
+        (
+            ["pins", "--formta=conda"],
+            " pins [-h]",
+            "pins has no option '--formta'",
+            "did you mean --format? ",
+        ),
+        (
+            ["check", "--pyhton", "x"],
+            " check [-h]",
+            "check has no option '--pyhton'",
+            "did you mean --python? ",
+        ),
+        (["static", "--quick"], " static [-h]", "static has no option '--quick'", ""),
+        (["doctor", "3.11"], " doctor [-h]", "doctor takes no '3.11' here", ""),
+        (["static", "--target", "arm"], " static [-h]", "--target arm: it is one of arm64, x86_64", ""),
+        (["chek", "--pyhton", "x"], " [-h]", "metalmatrix has no command 'chek'", "did you mean check? "),
+        (["--verson"], " [-h]", "metalmatrix has no option '--verson'", "did you mean --version? "),
+        (["-x", "check", "--python", "x"], " [-h]", "metalmatrix takes no '-x' here", ""),
+        (["zzz"], " [-h]", "metalmatrix has no command 'zzz'", ""),
+    ],
+)
+def test_a_command_line_that_is_none_is_told_by_the_command(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], usage: str, what: str, hint: str
+) -> None:
+    """Its usage, what is wrong, what may have been meant and where the help is; code 2."""
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"usage: python -m metalmatrix{usage}")
+    prog = f"python -m metalmatrix{usage}".partition(" [-h]")[0]
+    assert err.endswith(f"\nerror: {what}\n  hint: {hint}{prog} --help\n")
+
+
+def test_an_option_may_be_cut_short() -> None:
+    """What argparse understands is no typo."""
+    assert cli.parser().parse_args(["pins", "--pyth", "3.11", "--form=conda"]).python == "3.11"
+
+
+def test_what_libraries_log_of_connections_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """Under nox each line that is logged is printed."""
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.NOTSET, "urllib3")
+    assert cli.main(["diff", "https://127.0.0.1:9/compat.json"]) != 0
+    assert [line.name for line in caplog.records if line.levelno < logging.WARNING] == []
 
 
 def test_a_cell_for_an_intel_mac(

@@ -62,5 +62,5 @@ def closest(text: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
 def _apart(text: str, candidate: str) -> tuple[int, ...]:
     """How far two versions are apart, number by number; nothing for what is none."""
-    pairs = zip(text.split("."), candidate.split("."), strict=False)
+    pairs = zip(text.split("."), candidate.split("."))  # noqa: B905 - Python 3.8 has no `strict`
     return tuple(abs(int(a) - int(b)) if a.isdecimal() and b.isdecimal() else 0 for a, b in pairs)
