@@ -59,7 +59,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
 
     Raises:
         UsageError: There is no such option.
+        SystemExit: Help was asked for, and is printed: nox ends, or each of the cells would print it.
     """
+    if {"-h", "--help"}.intersection(arguments):
+        from metalmatrix.cli import main  # noqa: PLC0415 - a cell needs no command line
+
+        main(["matrix", "--help"])
     known = {"--fresh", "--keep", "--plain"}
     for argument in arguments:
         if argument not in known:

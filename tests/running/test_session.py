@@ -232,6 +232,19 @@ def test_an_unknown_option_is_refused_with_what_to_type(ran: tuple[Clone, int, s
     assert "--fresh" in output
 
 
+def test_help_is_given_once_and_nothing_is_run(ran: tuple[Clone, int, str]) -> None:
+    """As of every other session, and not for each of the cells that were selected."""
+    clone, _, _ = ran
+    before = {path: path.stat().st_mtime_ns for path in clone.root.glob("results/**/*")}
+    for word in ("--help", "-h"):
+        code, output = clone.nox("-s", "matrix", "--", word)
+        assert code == 0
+        assert output.count("usage: python -m metalmatrix matrix") == 1
+        assert "examples:" in output
+        assert "as of 2026-11-19" not in output  # no table of a run that was none
+    assert {path: path.stat().st_mtime_ns for path in clone.root.glob("results/**/*")} == before
+
+
 def test_json_is_alone_on_standard_output(ran: tuple[Clone, int, str]) -> None:
     """`explain --json` answers for a cell of the matrix with the keys of the machine interface."""
     import json
