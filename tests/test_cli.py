@@ -177,6 +177,7 @@ def test_check_prints_json_alone(capsys: pytest.CaptureFixture[str], without_ten
     outcomes = {result["check"]: result["outcome"] for result in results}
     assert outcomes.pop("import") == "failed"
     assert set(outcomes.values()) == {"skipped"}
+    assert "process 1, checks left: " in err
     assert "start import" in err
 
 

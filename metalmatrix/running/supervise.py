@@ -94,7 +94,7 @@ def run_checks(
         python: The interpreter of the environment, 3.8 or later.
         limits: What one check may take; importing TensorFlow counts for the check that does it first.
         only: The ids of the checks to run; all of them if None.
-        on_event: Called with a line for each thing that happens: ``process N``, ``start ID``,
+        on_event: Called with a line for each thing that happens: ``process N, ...``, ``start ID``,
             ``done ID OUTCOME SECONDS``, ``ignored ...``.
         sealed: Keep out what the shell says to TensorFlow, and the user's own packages.
 
@@ -140,7 +140,8 @@ class _Run:
                 results |= {info.id: _skipped(info, "TensorFlow cannot be imported.") for info in pending}
                 break
             count += 1
-            self.tell(f"process {count}")
+            left = f"for {alone.id} alone" if alone else f"checks left: {len(pending)}"
+            self.tell(f"process {count}, {left}")
             process = _Process(self, [alone] if alone else pending, may_ask=alone is None)
             process.run()
             results |= process.results

@@ -38,6 +38,7 @@ class Overview:
         rows: Frameworks, or a range of them, with the lines of each field.
         counts: Cells by verdict.
         failures: What dyld says, with how many cells it says it of, the most frequent first.
+        later: What fails once dyld is content, after the stage that it fails at, the same way.
         refusals: Why nothing can be installed, the same way.
         macos: What the installable cells ask of macOS: version, cells, the wheels that ask for it.
     """
@@ -46,6 +47,7 @@ class Overview:
     rows: tuple[tuple[str, tuple[tuple[Line, ...], ...]], ...]
     counts: dict[str, int]
     failures: tuple[tuple[str, int], ...]
+    later: tuple[tuple[str, int], ...]
     refusals: tuple[tuple[str, int], ...]
     macos: tuple[tuple[str, int, str], ...]
 
@@ -58,6 +60,7 @@ def overview(reports: Iterable[CellReport]) -> Overview:
     columns = _runs(
         table.plugins, lambda plugin: (_name(plugin), [lines.get((f, plugin)) for f in table.frameworks])
     )
+    broken = [item for item in reports if item.verdict.word == "broken"]
     firsts = [column[0] for column in columns]
     rows = _runs(table.frameworks, lambda framework: [lines.get((framework, p)) for p in firsts])
     return Overview(
@@ -66,8 +69,13 @@ def overview(reports: Iterable[CellReport]) -> Overview:
         {word: number for word in VERDICTS if (number := counts(reports).get(word))},
         _by_frequency(
             item.verdict.message.partition(" (")[0]  # the line itself; what follows differs by release
-            for item in reports
-            if item.verdict.word == "broken" and item.verdict.stage == "link"
+            for item in broken
+            if item.verdict.stage == "link"
+        ),
+        _by_frequency(
+            f"{item.verdict.stage}: {item.verdict.message.rpartition(' (')[0] or item.verdict.message}"
+            for item in broken
+            if item.verdict.stage != "link"
         ),
         _by_frequency(_refusal(item) for item in reports if item.verdict.word == "not-installable"),
         _floors(reports),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import sys
+import textwrap
+from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     from metalmatrix.asking.explanation import TextLine
     from metalmatrix.published.targets import Target
-    from metalmatrix.running.supervise import CheckResult
+    from metalmatrix.running.supervise import CheckResult, Outcome
     from metalmatrix.table.layout import Grid, Line
     from metalmatrix.table.overview import Overview
     from metalmatrix.verdicts.report import Report
@@ -54,6 +57,14 @@ _STYLES = {
     "command": "cyan",
 }
 
+
+_OUTCOMES: dict[Outcome, tuple[str, str]] = {
+    "passed": ("✓", "green"),
+    "failed": ("✗", "bold red"),
+    "skipped": ("-", "dim"),
+}
+_BELOW = 10
+"""Columns that what is told of a check stands in below its line."""
 
 _PLAINER = "metalmatrix.plainer"
 _PLAIN = {"✓": "v", "✗": "x", "─": "-", "…": "...", "·": "|"}
@@ -167,34 +178,54 @@ def _print_broken(out: Console, text: Text, indent: int, hang: int = 0) -> None:
         out.print(Text(" " * (indent + (hang if number else 0))) + part)
 
 
+def _print_trimmed(out: Console, what: RenderableType) -> None:
+    """Print it without the blanks that fill its lines up, which a copy or a file would keep."""
+    for segments in out.render_lines(what, pad=False):
+        line = Text.assemble(*((segment.text, segment.style or "") for segment in segments))
+        line.rstrip()
+        out.print(line)
+
+
 def print_checks(
     results: Iterable[CheckResult], again: Callable[[str], str], stream: TextIO | None = None
 ) -> None:
-    """Print what came of each check; of those that failed, the advice and what runs them alone.
+    """Print what came of each check; of those that failed, the advice and what runs them alone; their count.
 
     Args:
         results: What came of each check.
         again: Gives the command that runs one check, by its id.
         stream: Where to print.
     """
+    results = tuple(results)
     out = console(stream)
     advice = {info.id: info.advice for info in check_catalog()}
-    signs = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("-", "dim")}
-    for result in results:
-        sign, style = signs[result.outcome]
-        seconds = f"{result.seconds:6.1f} s" if result.outcome != "skipped" else ""
-        out.print(
-            Text.assemble(
-                (f"{sign} {result.outcome:<8}", style), f"{result.check:<14}{seconds:>9}  {result.title}"
-            )
-        )
-        if result.message:
-            out.print(Padding(Text(plain(result.message, 1000)), (0, 0, 0, 10)))
-        for note in result.notes:
-            out.print(Padding(Text(f"note: {plain(note, 1000)}"), (0, 0, 0, 10)))
-        if result.outcome == "failed":
-            out.print(Padding(Text(advice.get(result.check, ""), style="dim"), (0, 0, 0, 10)))
-            out.print(Text(f"          alone: {plain(again(result.check), 1000)}"), soft_wrap=True)
+    for (outcome, why), found in groupby(results, key=_told_together):
+        alike = list(found)
+        sign, style = _OUTCOMES[outcome]
+        head = (f"{sign} {outcome:<8}", style)
+        if why and len(alike) > 1:
+            _print_broken(out, Text.assemble(head, ", ".join(result.check for result in alike)), 0, _BELOW)
+            _print_broken(out, Text(plain(why, 1000)), _BELOW)
+            continue
+        for result in alike:
+            seconds = f"{result.seconds:6.1f} s" if outcome != "skipped" else ""
+            text = Text.assemble(head, f"{result.check:<14}{seconds:>9}  ")
+            _print_broken(out, text + result.title, 0, text.cell_len)
+            for line in (result.message, *(f"note: {note}" for note in result.notes)):
+                if line:
+                    _print_broken(out, Text(plain(line, 1000)), _BELOW)
+            if outcome == "failed":
+                for paragraph in advice.get(result.check, "").split("\n\n"):
+                    _print_broken(out, Text(" ".join(paragraph.split()), style="dim"), _BELOW)
+                alone = f"alone: {plain(again(result.check), 1000)}"
+                out.print(Text(" " * _BELOW + alone), soft_wrap=True)
+    counted = Counter(result.outcome for result in results)
+    out.print(", ".join(f"{counted[outcome]} {outcome}" for outcome in _OUTCOMES if counted[outcome]))
+
+
+def _told_together(result: CheckResult) -> tuple[Outcome, str]:
+    """What neighbours that are told in one line share: they were skipped, and for the same reason."""
+    return result.outcome, result.message if result.outcome == "skipped" and not result.notes else ""
 
 
 def print_overview(
@@ -209,26 +240,29 @@ def print_overview(
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
         table.add_column("framework", overflow="fold", width=_RANGE)
         for column in found.columns[start : start + across]:
-            table.add_column(column, overflow="fold", width=_SPAN)
+            head = "\n".join(textwrap.wrap(column, _SPAN))  # at a hyphen, and not within a word
+            table.add_column(head, overflow="fold", width=_SPAN)
         for name, fields in found.rows:
             cells = [_signs(lines) for lines in fields[start : start + across]]
             table.add_row(Text(name, style="bold"), *cells)
-        out.print(table)
+        _print_trimmed(out, table)
+        out.print()
     for word, number in found.counts.items():
         sign = Text(f"{SIGNS[word]} {word:<16}", style=_STYLES[word])
         out.print(sign + Text(f"{number:>5}  {VERDICTS[word]}", style="default"))
     for title, told in (
         ("What dyld says", found.failures),
+        ("What fails where dyld is content, at the stage named", found.later),
         ("Why nothing can be installed", found.refusals),
     ):
         if told:
             out.print(Text(f"\n{title}", style="bold"))
         for text, number in told:
-            out.print(Padding(Text(f"{number:>5}  {plain(text, 400)}"), (0, 0, 0, 2)))
+            _print_broken(out, Text(f"{number:>5}  {plain(text, 400)}"), 2, 7)
     if found.macos:
         out.print(Text("\nThe macOS that the installable cells need, and what demands it", style="bold"))
     for macos, number, by in found.macos:
-        out.print(Padding(Text(f"{macos:>5}  {number:>5}  {plain(by, 400)}"), (0, 0, 0, 2)))
+        _print_broken(out, Text(f"{macos:>5}  {number:>5}  {plain(by, 400)}"), 2, 14)
     out.print("\nAll evidence of a cell: nox -s explain -- ID")
 
 

@@ -124,6 +124,39 @@ def test_what_came_later_is_no_missing_wheel() -> None:
     assert overview([after]).refusals == (("tensorflow has no wheel for this Python", 1),)
 
 
+def test_all_that_is_broken_has_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """What fails only after dyld is told too, with its stage: the numbers add up to the broken cells."""
+    loaded = replace(REFUSED, stage="import", message="a field (of a struct) must be set. (264 bytes)")
+    name = "py3.10-tf2.7.0-metal"
+    found = overview([*ITEMS, item(f"{name}0.1.0", loaded), item(f"{name}0.1.2", loaded)])
+    assert found.later == (("import: a field (of a struct) must be set.", 2),)
+    assert sum(number for _, number in (*found.failures, *found.later)) == found.counts["broken"]
+    print_overview(found, "2026-11-20")
+    title = "What fails where dyld is content, at the stage named\n"
+    assert f"{title}      2  import: a field (of a struct) must be set.\n" in capsys.readouterr().out
+
+
+def test_a_head_is_not_broken_within_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """The name of a plugin breaks at its hyphens; a blank line stands between the blocks of columns."""
+    names = [f"metal0.{minor}.0" for minor in range(1, 7)]
+    made = [item(f"py3.10-tf2.15.0-{name}", *[REFUSED] * (at % 2)) for at, name in enumerate(names)]
+    print_overview(overview([*made, item("py3.10-tf2.15.0-tensorflow_metal_plugin-0.4.1")]), "2026-11-20")
+    lines = capsys.readouterr().out.splitlines()
+    first, second = (at for at, line in enumerate(lines) if line.startswith("framework"))
+    above = [line.split()[-1] for line in lines[second - 2 : second]]
+    assert [*above, lines[second].split()[-1]] == ["tensorflow-", "metal-plugin", "0.4.1"]
+    assert "" in lines[first : second - 2]
+
+
+def test_no_line_ends_in_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing fills the lines up; a long reason goes on below itself."""
+    long = item("py3.10-tf2.15.0-metal1.1.0", replace(REFUSED, message="word " * 40))
+    print_overview(overview([*ITEMS, long]), "2026-11-20")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert sum(line.startswith(" " * 9 + "word") for line in lines) >= 2
+
+
 def test_no_sign_turns_into_that_of_unknown() -> None:
     """A terminal that has only ASCII gets other signs: a question mark means unknown, and nothing else."""
     raw = io.BytesIO()

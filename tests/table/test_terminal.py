@@ -134,3 +134,32 @@ class TestChecks:
         assert "- skipped device" in words(text)
         assert "✓ passed fit 1.5 s A small Keras model trains note: [b]slower" in words(text)
         assert f"          alone: type {info.id} {'x' * 200}\n" in text  # to be copied: on one line
+
+    def test_it_reads_like_this(self, golden: Callable[[str, str], None]) -> None:
+        """Paragraphs fill the width; what was skipped for one reason is told once; all is counted."""
+        stream = io.StringIO()
+        info = {info.id: info for info in check_catalog()}
+        late = [name for name in info if name not in {"packages", "import", "device"}]
+        print_checks(
+            [
+                check("passed", info["packages"]),
+                check("failed", info["import"], how="exception", message="No module named 'tensorflow'"),
+                check("skipped", info["device"], message="no GPU"),
+                *[check("skipped", info[name], message="TensorFlow cannot be imported.") for name in late],
+            ],
+            lambda name: f"python -m metalmatrix check --python ENV/bin/python --only {name}",
+            stream,
+        )
+        text = stream.getvalue()
+        assert text.count("TensorFlow cannot be imported.") == 1
+        assert max(map(cell_len, text.splitlines())) <= WIDTH
+        golden("checks.txt", text)
+
+    def test_a_title_that_is_too_long_goes_on_below_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not at the left, among the outcomes."""
+        monkeypatch.setenv("COLUMNS", "60")
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        stream = io.StringIO()
+        print_checks([replace(PASSED[0], title="word " * 12)], str, stream)
+        first, second, *_ = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue()).splitlines()
+        assert second.index("word") == first.index("word") > 30
