@@ -170,8 +170,7 @@ class TestRefusing:
 
     def test_it_asks_for_the_versions(self) -> None:
         """Where the text has none."""
-        found = from_text.findings(self.WORDS, Clues(), load_rules(), load_known())
-        assert len(from_text.asks(found, Clues("3.9"))) == 1
+        assert len(examine(load_rules(), load_known(), text=self.WORDS, clues=Clues("3.9")).asks) == 1
 
 
 class TestLinking:
