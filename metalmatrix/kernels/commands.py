@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
@@ -35,6 +36,10 @@ def ops(options: argparse.Namespace) -> int:
     """
     if sum(map(bool, (options.ops, options.diff, options.model))) > 1:
         raise UsageError("ops, --diff and --model are different questions", _TOGETHER)
+    if options.python and not (options.version or options.diff):
+        raise UsageError(
+            "--python goes with --version or --diff", "name one: ops --version 0.8.0 --python 3.11"
+        )
     if options.framework and not options.model:
         raise UsageError("--framework goes with --model", _TOGETHER)
     dtype = asked.dtype(options.dtype) if options.dtype else ""
@@ -105,13 +110,15 @@ def _model(options: argparse.Namespace, variants: tuple[Variant, ...]) -> int:
     framework = options.framework or ""
     try:
         if framework:
-            Version(framework)
+            framework = str(Version(framework))
     except InvalidVersion as error:
         raise UsageError(
             f"{plain(framework, 40)!r} is no version of TensorFlow", "write it like 2.18"
         ) from error
     tell(f"reading {plain(str(options.model), 200)}")
     model = read_model(options.model, facts)
+    if framework and (swapped := beside.stands_for(framework, facts)):
+        model = replace(model, notes=(*model.notes, swapped))
     found = list(beside.answers(model, variants, facts, load_facts(), framework))
     if options.json:
         print_json(

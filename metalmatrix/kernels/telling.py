@@ -110,13 +110,17 @@ def model(path: str, read: Model, answers: Sequence[Answer]) -> Iterator[str]:
     if len(read.unknown) > MOST:
         yield f"  and {len(read.unknown) - MOST} more that are unknown"
     variants = [answer.variant for answer in answers]
-    alike: defaultdict[Placement, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    alike: defaultdict[tuple[str, Placement], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number in reversed(range(len(answers))):
-        alike[answers[number].placement][answers[number].framework].append(number)
-    for at, (placement, beside) in enumerate(alike.items()):
+        answer = answers[number]
+        alike[answer.refused, answer.placement][answer.framework].append(number)
+    for at, ((refused, placement), beside) in enumerate(alike.items()):
         named = (f"{ops.label_runs(n, variants)} (beside TensorFlow {fw})" for fw, n in beside.items())
         yield ""
         yield f"tensorflow-metal {'; '.join(named)}"
+        if refused:
+            yield f"  does not run there: {refused}"
+            yield "  What follows is only what is registered."
         yield from placed(placement, full=at == 0)
     yield ""
     yield LIMITS

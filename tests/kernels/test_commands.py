@@ -71,6 +71,8 @@ def test_what_people_read(
         (["--diff", "1.1.0", "1.22.0"], "did you mean 1.2.0?"),
         (["MatMul", "--diff", "1.1.0", "1.2.0"], "ask one thing at a time"),
         (["--framework", "2.18"], "--framework goes with --model"),
+        (["--python", "3.11"], "--python goes with --version or --diff"),
+        (["MatMul", "--python", "3.11"], "--python goes with --version or --diff"),
         (["--diff", "1.1.0", "1.2.0", "--dtype", "half"], "--dtype goes with ops or --version"),
         (["--model", "nowhere.keras"], "nowhere.keras cannot be read: No such file or directory"),
     ],
@@ -90,7 +92,33 @@ def test_a_version_of_tensorflow_is_looked_at(capsys: pytest.CaptureFixture[str]
     found = json.loads(
         said(capsys, "--model", str(model), "--framework", "2.17.1", "--version", "1.1.0", "--json")
     )
-    assert [answer["tensorflow"] for answer in found["answers"]] == ["2.16.2"]
+    assert [(answer["tensorflow"], answer["refused"]) for answer in found["answers"]] == [("2.16.2", "")]
+    told = "The kernels of TensorFlow 2.17.1 were not read: those of 2.16.2 stand for them."
+    assert found["notes"][-1] == told
+    assert told in " ".join(
+        said(capsys, "--model", str(model), "--framework", "2.17.1", "--version", "1.1.0").split()
+    )
+    assert "stand for them" not in said(capsys, "--model", str(model), "--framework", "2.18")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "framework", "told"),
+    [
+        ("1.1.0", "2.18", "does not load it into TensorFlow 2.18.1: Symbol not found: __ZN3tsl8internal"),
+        ("0.2.0", "", "TensorFlow 2.7.0 does not take it: FAILED_PRECONDITION: 'host_callback' field"),
+        ("0.2.0", "2.21.0", "TensorFlow 2.21.0 has no wheel for a Python that tensorflow-metal 0.2.0 has"),
+    ],
+)
+def test_a_pair_that_does_not_run_is_told_first(
+    capsys: pytest.CaptureFixture[str], model: Path, plugin: str, framework: str, told: str
+) -> None:
+    """Where the ops would run beside a TensorFlow that ends at the plugin's sight is not the answer."""
+    asked = ["--model", str(model), "--version", plugin, *(["--framework", framework] if framework else [])]
+    (answer,) = json.loads(said(capsys, *asked, "--json"))["answers"]
+    assert told in answer["refused"]
+    text = " ".join(said(capsys, *asked).split())
+    assert told in text
+    assert text.index("does not run there") < text.index("on the CPU, for want")
 
 
 def test_programs_get_all_of_it(capsys: pytest.CaptureFixture[str], model: Path) -> None:
