@@ -34,17 +34,8 @@ def ops(options: argparse.Namespace) -> int:
     Raises:
         UsageError: What is asked for does not exist, or the model cannot be read.
     """
-    if sum(map(bool, (options.ops, options.diff, options.model))) > 1:
-        raise UsageError("ops, --diff and --model are different questions", _TOGETHER)
-    if options.python and not (options.version or options.diff):
-        raise UsageError(
-            "--python goes with --version or --diff", "name one: ops --version 0.8.0 --python 3.11"
-        )
-    if options.framework and not options.model:
-        raise UsageError("--framework goes with --model", _TOGETHER)
+    _fit_together(options)
     dtype = asked.dtype(options.dtype) if options.dtype else ""
-    if dtype and (options.diff or options.model):
-        raise UsageError("--dtype goes with ops or --version", _TOGETHER)
     variants = load_variants()
     chosen = asked.version(options.version, variants, options.python) if options.version else variants
     if options.diff:
@@ -60,6 +51,26 @@ def ops(options: argparse.Namespace) -> int:
     else:
         _print(telling.versions(variants))
     return 0
+
+
+def _fit_together(options: argparse.Namespace) -> None:
+    """Refuse what would be left unheard.
+
+    Raises:
+        UsageError: Two questions are asked, or an option goes with another one.
+    """
+    if sum(map(bool, (options.ops, options.diff, options.model))) > 1:
+        raise UsageError("ops, --diff and --model are different questions", _TOGETHER)
+    if options.python and not (options.version or options.diff):
+        raise UsageError(
+            "--python goes with --version or --diff", "name one: ops --version 0.8.0 --python 3.11"
+        )
+    if options.version and options.diff:
+        raise UsageError("--version and --diff name different versions", _TOGETHER)
+    if options.framework and not options.model:
+        raise UsageError("--framework goes with --model", _TOGETHER)
+    if options.dtype and (options.diff or options.model):
+        raise UsageError("--dtype goes with ops or --version", _TOGETHER)
 
 
 def _print(texts: Iterator[str]) -> None:

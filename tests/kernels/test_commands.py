@@ -71,6 +71,7 @@ def test_what_people_read(
         (["--diff", "1.1.0", "1.22.0"], "did you mean 1.2.0?"),
         (["MatMul", "--diff", "1.1.0", "1.2.0"], "ask one thing at a time"),
         (["--framework", "2.18"], "--framework goes with --model"),
+        (["--version", "1.2.0", "--diff", "1.1.0", "1.2.0"], "--version and --diff name different versions"),
         (["--python", "3.11"], "--python goes with --version or --diff"),
         (["MatMul", "--python", "3.11"], "--python goes with --version or --diff"),
         (["--diff", "1.1.0", "1.2.0", "--dtype", "half"], "--dtype goes with ops or --version"),
