@@ -32,6 +32,9 @@ HEAP_SIZE, STACK_SIZE, SLOT = 64 * 2**20, 8 * 2**20, 0x200
 INSTRUCTIONS = 50_000_000
 """What one function may execute; a registration takes a hundredth."""
 
+TRANSLATED = 64 * 2**20
+"""Bytes for code that Unicorn has translated; what no longer fits is translated again."""
+
 MAX_STRING = 4096
 _ARGUMENTS = [arm.UC_ARM64_REG_X0 + number for number in range(8)]
 _RET = 0xD65F03C0
@@ -80,6 +83,8 @@ class Machine:
         self.called: dict[str, int] = {}
         self.callers: dict[str, set[int]] = {}
         self._cpu = Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
+        # Unicorn (2.1) reserves 1 GiB for each processor, and a few of them are more than the child may have.
+        self._cpu.ctl_set_tcg_buffer_size(TRANSLATED)
         self._cpu.ctl_set_cpu_model(arm.UC_CPU_ARM64_MAX)  # the default lacks LDAPR (Armv8.3)
         self._cpu.reg_write(arm.UC_ARM64_REG_CPACR_EL1, 3 << 20)  # floating point and SIMD
         self._cpu.reg_write(arm.UC_ARM64_REG_TPIDRRO_EL0, THREAD)
