@@ -30,6 +30,14 @@ def test_without_a_plugin_there_is_none_in_it() -> None:
     assert requirements(Cell.parse("py3.12-tf2.21.0-nometal")) == ("tensorflow==2.21.0",)
 
 
+def test_a_cell_by_conda_has_condas_python_and_pips_packages() -> None:
+    """As the guides do it: the interpreter from conda, the packages by pip, the bounds with them."""
+    made, entered, installed = from_nothing(Cell.parse("py3.9-tf2.12.0-metal0.8.0-conda"))
+    assert made == "conda create --name tf-2.12.0 python=3.9"
+    assert entered == "conda activate tf-2.12.0"
+    assert installed == with_pip(Cell.parse("py3.9-tf2.12.0-metal0.8.0"))
+
+
 def test_a_bound_on_a_package_that_is_not_in_the_lock_is_left_out() -> None:
     """On a command line it would add the package."""
     assert {repair.bound for repair in load_repairs() if repair.applies(OLD)} >= {"numpy<2", "setuptools<82"}
