@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from metalmatrix.errors import ToolMissingError
 from metalmatrix.files import PACKAGE
+from metalmatrix.text import plain
 from metalmatrix.wheels.macho import MachOError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MAX_LIBRARY = 64 * 2**20
 """Bytes of a plugin's library; the largest so far has 5 MB."""
 
 MAX_ANSWER = 32 * 2**20
+MAX_SAID = 400
 SECONDS = 120
 MEMORY = 4 * 2**30
 """Limits of the child: seconds, and bytes of address space."""
@@ -65,7 +67,9 @@ def ask(module: str, path: Path, does: str, extra: str, *more: str, seconds: flo
     try:
         answer = json.loads(child.stdout[:MAX_ANSWER])
     except ValueError as error:
-        raise MachOError(f"{does} broke off: the file is damaged") from error
+        # What native code says before it gives up tells a small machine from a damaged file.
+        said = plain(child.stderr[-MAX_SAID:].decode("utf-8", "replace"), MAX_SAID)
+        raise MachOError(f"{does} broke off: {said or 'the file is damaged'}") from error
     if child.returncode == _MISSING:
         raise ToolMissingError(f"{does} needs {answer}", f'pip install "metalmatrix[{extra}]"')
     if child.returncode:

@@ -270,6 +270,7 @@ class TestBinds:
         ("echo '[[1]]'", MachOError, "damaged"),
         ("echo nonsense", MachOError, "damaged"),
         ("echo '\"LIEF\"'; exit 3", ToolMissingError, "needs LIEF"),
+        ("printf 'no room for \\033[31mcode' >&2; exit 1", MachOError, "broke off: no room for code$"),
     ],
 )
 def test_a_child_that_fails(
