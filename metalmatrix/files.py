@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from metalmatrix.errors import MatrixError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 PACKAGE = Path(__file__).resolve().parent
 """This package, with ``data/`` in it; beside it, in a clone, ``matrix.toml`` and ``checks/``."""
@@ -64,6 +70,29 @@ def read_data(path: Path, hint: str) -> str:
         return read_bounded(path)
     except (OSError, UnicodeDecodeError) as error:
         raise MatrixError(f"{path.name} cannot be read: {error}", hint) from error
+
+
+def read_to_extend(path: Path, parse: Callable[[str], T], nothing: T, *, force: bool) -> T:
+    """What a file of the data holds before it is extended.
+
+    Args:
+        path: The file.
+        parse: Makes of its text what it holds.
+        nothing: What a file holds that is not there, or that is damaged and is to be written all the same.
+        force: Whether a damaged file is written anew, from the beginning.
+
+    Raises:
+        MatrixError: It is damaged, and *force* is not given.
+        OSError: It is there, and cannot be read.
+    """
+    try:
+        return parse(read_bounded(path))
+    except FileNotFoundError:
+        return nothing
+    except MatrixError:
+        if not force:
+            raise
+        return nothing
 
 
 def cache_dir() -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix.errors import MatrixError
-from metalmatrix.files import MAX_READ, cache_dir, read_bounded, read_data, write_atomic
+from metalmatrix.files import MAX_READ, cache_dir, read_bounded, read_data, read_to_extend, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +137,27 @@ class TestData:
         """Nothing is changed in it."""
         (tmp_path / "a").write_bytes("ä\r\n".encode())
         assert read_data(tmp_path / "a", "") == "ä\r\n"
+
+
+class TestExtending:
+    @staticmethod
+    def parse(text: str) -> int:
+        """A number; what is none is a damaged file."""
+        if not text.isdigit():
+            raise MatrixError("it is damaged")
+        return int(text)
+
+    def test_what_is_there_is_extended_and_what_is_not_begins_empty(self, tmp_path: Path) -> None:
+        """With force or without."""
+        path = tmp_path / "data"
+        assert read_to_extend(path, self.parse, 0, force=False) == 0
+        path.write_text("7", encoding="utf-8")
+        assert read_to_extend(path, self.parse, 0, force=True) == 7
+
+    def test_a_damaged_file_begins_anew_only_where_it_is_written(self, tmp_path: Path) -> None:
+        """A look at it says that it is damaged; force is how it is made anew."""
+        path = tmp_path / "data"
+        path.write_text("x", encoding="utf-8")
+        with pytest.raises(MatrixError, match="damaged"):
+            read_to_extend(path, self.parse, 0, force=False)
+        assert read_to_extend(path, self.parse, 0, force=True) == 0

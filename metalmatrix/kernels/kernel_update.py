@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from metalmatrix.errors import IndexUnreachableError, MatrixError, MetalmatrixError
-from metalmatrix.files import cache_dir, read_bounded, write_atomic
+from metalmatrix.errors import IndexUnreachableError, MetalmatrixError
+from metalmatrix.files import cache_dir, read_to_extend, write_atomic
 from metalmatrix.kernels import kernel_facts
 from metalmatrix.kernels.emulate import emulate
 from metalmatrix.kernels.kernel_facts import KernelFacts, PluginLibrary, dump_kernels, sort_key, with_library
@@ -147,14 +147,7 @@ def regenerate(
         IndexUnreachableError: The index's pages could not be had.
         MatrixError: *path* is damaged, and *force* is not given.
     """
-    facts = KernelFacts()
-    try:
-        facts = kernel_facts.parse_kernels(read_bounded(path))
-    except FileNotFoundError:
-        pass
-    except MatrixError:
-        if not force:
-            raise
+    facts = read_to_extend(path, kernel_facts.parse_kernels, KernelFacts(), force=force)
     reading = read(facts, wheels, tell)
     if force and reading.facts != facts:
         write_atomic(path, dump_kernels(reading.facts))

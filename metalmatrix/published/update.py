@@ -25,8 +25,8 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from metalmatrix.errors import IndexUnreachableError, MatrixError
-from metalmatrix.files import read_bounded, write_atomic
+from metalmatrix.errors import IndexUnreachableError
+from metalmatrix.files import read_to_extend, write_atomic
 from metalmatrix.published import releases
 from metalmatrix.published.releases import Release, Sdist, Wheel
 from metalmatrix.published.sdist import SUFFIX, SdistError, download, read_sdist
@@ -322,14 +322,8 @@ def main(*, force: bool, path: Path = releases.DATA) -> int:
         IndexUnreachableError: The index did not answer, or its answer cannot be used.
         MatrixError: *path* is damaged, and *force* is not given.
     """
-    known: tuple[Release, ...] = ()
-    try:
-        known = releases.parse_releases(read_bounded(path))
-    except FileNotFoundError:
-        pass
-    except MatrixError:
-        if not force:
-            raise
+    nothing: tuple[Release, ...] = ()
+    known = read_to_extend(path, releases.parse_releases, nothing, force=force)
     found = fetch_releases(known)
     say = sys.stdout.write
     for reason, count in sorted(found.odd.items()):

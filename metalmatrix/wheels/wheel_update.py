@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from metalmatrix.errors import IndexUnreachableError, MatrixError, MetalmatrixError
-from metalmatrix.files import cache_dir, read_bounded, write_atomic
+from metalmatrix.errors import IndexUnreachableError, MetalmatrixError
+from metalmatrix.files import cache_dir, read_bounded, read_to_extend, write_atomic
 from metalmatrix.published import releases
 from metalmatrix.published.releases import (
     BINARIES_FROM,
@@ -312,14 +312,7 @@ def regenerate(
         IndexUnreachableError: The index's pages could not be had.
         MatrixError: *path* is damaged, and *force* is not given.
     """
-    facts = Facts()
-    try:
-        facts = wheel_facts.parse_facts(read_bounded(path))
-    except FileNotFoundError:
-        pass
-    except MatrixError:
-        if not force:
-            raise
+    facts = read_to_extend(path, wheel_facts.parse_facts, Facts(), force=force)
     reading = Reader(facts, tell).read(missing(facts, known or releases.load_releases(), again=again))
     if reading.wheels:
         tell(
