@@ -2,8 +2,8 @@
 
 The solver is py-rattler's, a Python package (the extra `conda`), which answers for ``osx-arm64`` wherever the
 channel can be reached.  What it chose is installed by it too, and by hash: so what runs is the set that was
-recorded, whichever conda a machine has beside it.  Channels are the user's, as ``CONDA_CHANNELS``, conda's own
-variable, names them; else conda-forge, by its name.
+recorded, whichever conda a machine has beside it.  Channels are the user's, as ``CONDA_CHANNELS``, a
+variable of conda's, names them; else conda-forge, by its name.
 
 Each question is a child process of its own, since a solver ends by itself neither where a channel does not
 answer nor where it searches for long.
@@ -81,7 +81,7 @@ def solve(asked: Question) -> Answer:
 
 def install(lock: Lock, folder: Path) -> str:
     """Install a lock, all of whose packages are conda's, into a folder; why not, where that fails."""
-    specs = [f"{package.name}=={package.version}={package.build}" for package in lock.packages]
+    specs = [f"{package.name} =={package.version} {package.build}" for package in lock.packages]
     said = _child(INSTALL_SECONDS, specs, "", "", str(folder.resolve()), lock.to_json())
     return "" if "packages" in said else _line(said.get("no") or said.get("down"))
 
@@ -111,13 +111,14 @@ def _virtual_packages(subdir: str) -> list[Any]:
     """What stands for the machine that is asked for: this one, or the Mac that uv resolves for as well."""
     import rattler  # noqa: PLC0415 - an extra
 
+    mac = (("__unix", "0", "0"), ("__osx", MACOS_TARGET, "0"), ("__archspec", "1", "m1"))
     if subdir != OSX:
         return list(rattler.VirtualPackage.detect())
     return [
         rattler.GenericVirtualPackage(
             rattler.PackageName(name), rattler.Version(version), rattler.BuildString(build)
         )
-        for name, version, build in (("__unix", "0", "0"), ("__osx", MACOS_TARGET, "0"), ("__archspec", "1", "m1"))
+        for name, version, build in mac
     ]
 
 

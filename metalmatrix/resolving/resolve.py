@@ -148,7 +148,12 @@ class Resolver:
         """The question for framework and plugin at once, where the two alone do not settle it."""
         parts = self._parts(cell, which)
         locks = [self._answers[part].lock for part in parts]
-        if len(parts) == 1 or None in locks or cell.route == CONDA_FORGE or compiled.refusal(cell, self._as_of):
+        if (
+            len(parts) == 1
+            or None in locks
+            or cell.route == CONDA_FORGE
+            or compiled.refusal(cell, self._as_of)
+        ):
             return None
         union = _union(locks)
         if union and not (which == "pinned" and any(r.violated_by(union) for r in repairs_for(cell))):

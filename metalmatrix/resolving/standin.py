@@ -48,7 +48,7 @@ def stand_in_question(
     TensorFlow from a conda channel this platform's own build is what the same channel has for it.
     """
     if cell.route == CONDA_FORGE:
-        return conda.question(cell, as_of, conda.SUBDIRS[platform])
+        return conda.question(cell, as_of, conda.SUBDIRS.get(platform, conda.OSX))
     held = held_framework(lock)
     version = held[1] if held else cell.framework
     bounds = tuple(sorted(repair.bound for repair in repairs_for(cell))) if which == "pinned" else ()
