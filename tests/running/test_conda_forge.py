@@ -97,8 +97,9 @@ def test_the_id() -> None:
     assert (forge.id, forge.route, forge.tags[-1]) == (name, "conda-forge", "conda_forge")
     assert forge == replace(venv, route="conda-forge")
     assert forge.plugin_name == "metal 1.1.0 conda-forge"
-    ordered = [venv, replace(venv, route="conda"), forge]
-    assert sorted(ordered[::-1], key=lambda cell: cell.sort_key) == ordered
+    conda_cell = replace(venv, route="conda")
+    ordered = sorted((forge, conda_cell, venv), key=lambda cell: cell.sort_key)
+    assert ordered == [venv, conda_cell, forge]
 
 
 @pytest.mark.usefixtures("machine")
