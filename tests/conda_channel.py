@@ -7,6 +7,7 @@ it works wherever conda unpacks it.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import json
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tests.clone import HERE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _LEFT_OUT = {"test", "tests", "idlelib", "site-packages", "__pycache__", "tkinter", "turtledemo", "lib2to3"}
 _LEFT_OUT |= {"pydoc_data", "ensurepip"}
@@ -45,13 +46,35 @@ def interpreter() -> dict[str, Path]:
 
 
 def package(
-    channel: Path, name: str, version: str, files: Mapping[str, Path | bytes], links: Mapping[str, str]
+    channel: Path,
+    name: str,
+    version: str,
+    files: Mapping[str, Path | bytes],
+    links: Mapping[str, str],
+    *,
+    depends: Sequence[str] = (),
+    platform: str = "",
+    day: str = "2024-01-01",
 ) -> None:
-    """Put a package into a channel: an archive, and its entry in the channel's index."""
-    folder = channel / subdir()
+    """Put a package into a channel: an archive, and its entry in the channel's index.
+
+    Args:
+        channel: The folder.
+        name: The package's.
+        version: The package's; its build is ``0``.
+        files: Its files by their place in an environment.
+        links: Its links, the same way.
+        depends: What it asks for.
+        platform: What it is for, as conda spells it; this machine where empty.
+        day: When it was made.
+    """
+    platform = platform or subdir()
+    folder = channel / platform
     folder.mkdir(parents=True, exist_ok=True)
-    build = {"name": name, "version": version, "build": "0", "build_number": 0, "depends": []}
-    build |= {"subdir": subdir(), "arch": None, "platform": None}
+    build: dict[str, Any] = {"name": name, "version": version, "build": "0", "build_number": 0}
+    moment = dt.datetime.fromisoformat(f"{day}T12:00:00+00:00")
+    build |= {"depends": [*depends], "timestamp": int(moment.timestamp()) * 1000}
+    build |= {"subdir": platform, "arch": None, "platform": None}
     content = {path: data if isinstance(data, bytes) else data.read_bytes() for path, data in files.items()}
     entries = [
         {
@@ -74,7 +97,7 @@ def package(
             info.type, info.linkname = tarfile.SYMTYPE, target
             tar.addfile(info)
     known = folder / "repodata.json"
-    repodata: dict[str, Any] = {"info": {"subdir": subdir()}, "packages": {}}
+    repodata: dict[str, Any] = {"info": {"subdir": platform}, "packages": {}}
     if known.exists():
         repodata = json.loads(known.read_text())
     packed = archive.read_bytes()

@@ -92,7 +92,7 @@ class TestDependencies:
         elsewhere = found - set(sys.stdlib_module_names) - {"metalmatrix", "tomllib", "typing_extensions"}
         optional: dict[str, list[str]] = project["project"]["optional-dependencies"]  # type: ignore[assignment]
         listed = project["project"]["dependencies"] + [line for lines in optional.values() for line in lines]
-        declared = {Requirement(line).name.replace("-", "_") for line in listed}
+        declared = {Requirement(line).name.replace("-", "_").removeprefix("py_") for line in listed}
         assert elsewhere == declared
 
     def test_the_script_needs_no_other_python(self, project: dict[str, dict[str, str]]) -> None:

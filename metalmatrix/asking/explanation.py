@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from metalmatrix.asking import install
 from metalmatrix.asking.nearest import GOOD, nearest
-from metalmatrix.cells.cell import CONDA, NO_PLUGIN, VENV
+from metalmatrix.cells.cell import CONDA, CONDA_FORGE, NO_PLUGIN, VENV
 from metalmatrix.published.compiled import BY_WHOM
 from metalmatrix.published.releases import FRAMEWORKS, has_binaries, published
 from metalmatrix.published.targets import ARM64, X86_64
 from metalmatrix.reported.neighbours import summary
+from metalmatrix.resolving.conda import SOLVER
 from metalmatrix.resolving.floor import KNOWN
 from metalmatrix.table.layout import short
 from metalmatrix.text import plain, plain_lines
@@ -39,10 +40,17 @@ if TYPE_CHECKING:
 FEW = 20
 """Cells up to which the nearest and the commands are in the JSON: for more it would take long."""
 
-BY_CONDA = (
-    "Its interpreter comes from conda, its packages from the package index by pip: what is known of the "
-    "wheels is the same as without conda."
-)
+BY_CONDA = {
+    CONDA: (
+        "Its interpreter comes from conda, its packages from the package index by pip: what is known of the "
+        "wheels is the same as without conda."
+    ),
+    CONDA_FORGE: (
+        "TensorFlow itself comes from conda-forge, which builds it: what is known of wheels says nothing of "
+        "it. Only a plugin comes from there, by pip, without what it requires."
+    ),
+}
+"""What there is to know of a route beside the verdict."""
 
 _MESSAGE, _SOURCE = 700, 200
 _MOST_EVIDENCE = 12
@@ -143,8 +151,8 @@ def lines(item: Explained, facts: Facts) -> Iterator[TextLine]:
     yield line(_sentence(report))
     if report.cell.target == X86_64:
         yield line(_intel(report.cell))
-    if report.cell.route == CONDA:
-        yield line(BY_CONDA)
+    if told := BY_CONDA.get(report.cell.route):
+        yield line(told)
     yield from _seen(report, facts)
     if report.macos:
         yield line()
@@ -199,7 +207,8 @@ def _sentence(report: CellReport) -> str:
     if verdict.word == "broken":
         return _BROKEN.get(verdict.stage, f"It fails at {verdict.stage}.")
     if verdict.word == "not-installable":
-        return "It cannot be installed: no set of published wheels satisfies it."
+        of = "packages of the channel" if report.cell.route == CONDA_FORGE else "published wheels"
+        return f"It cannot be installed: no set of {of} satisfies it."
     return f"It is not known whether it works: {plain(verdict.message, _MESSAGE)}."
 
 
@@ -280,7 +289,8 @@ def evidence_sentence(item: Evidence, *, brief: bool = False, target: Target = A
     if brief:
         told = short(told.partition(" (")[0])
     by = "The loader refuses" if item.stage == "link" else "TensorFlow does not take"
-    installs = f"It installs: a set of published wheels for macOS {target} satisfies it."
+    of = "packages of the channel" if item.source == SOLVER else "published wheels"
+    installs = f"It installs: a set of {of} for macOS {target} satisfies it."
     sentences = {
         ("resolved", "ok"): f"As far as is known here: {told}." if told.endswith(BY_WHOM) else installs,
         ("resolved", "fails"): f"It cannot be installed: {told}",

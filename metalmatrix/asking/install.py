@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metalmatrix.cells.cell import CONDA
+from metalmatrix.cells.cell import CONDA, CONDA_FORGE, NO_PLUGIN
 from metalmatrix.published import releases
 from metalmatrix.resolving.repairs import repairs_for
 
@@ -42,8 +42,14 @@ def requirements(cell: Cell, lock: Lock | None = None) -> tuple[str, ...]:
 
 def from_nothing(cell: Cell, lock: Lock | None = None) -> tuple[str, ...]:
     """The lines to type where uv is, or conda: an environment of that Python, and what goes into it."""
+    name = f"tf-{cell.framework}"
+    if cell.route == CONDA_FORGE:
+        wanted = f"python={cell.python} tensorflow={cell.framework}"
+        plugin = f'python -m pip install --no-deps "{cell.plugin_distribution}=={cell.plugin}"'
+        made = f"conda create --name {name} --channel conda-forge {wanted}"
+        return made, f"conda activate {name}", *([] if cell.plugin == NO_PLUGIN else [plugin])
     if cell.route == CONDA:
-        made, name = with_pip(cell, lock), f"tf-{cell.framework}"
+        made = with_pip(cell, lock)
         return f"conda create --name {name} python={cell.python}", f"conda activate {name}", made
     return f"uv venv --python {cell.python}", f"uv pip install {_arguments(cell, lock)}"
 

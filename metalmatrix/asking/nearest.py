@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
-from metalmatrix.cells.cell import NO_PLUGIN, VENV
+from metalmatrix.cells.cell import CONDA, CONDA_FORGE, NO_PLUGIN, VENV
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,7 +76,7 @@ def nearest(cell: Cell, universe: Iterable[Cell], reports_of: ReportsOf) -> tupl
     """
     found: list[Near] = []
     universe = [other for other in universe if other.route == VENV]
-    if cell.route != VENV:  # what is to be taken instead is installed in the same way
+    if cell.route == CONDA:  # what is to be taken instead is installed in the same way
         universe = [replace(other, route=cell.route) for other in universe]
     for reports in _asked(_batches(cell, universe), reports_of):
         good = [report for report in reports if report.verdict.word in GOOD]
@@ -103,6 +103,7 @@ def change(cell: Cell, other: Cell) -> str:
             changed.append(f"without {name}, and so without the GPU")
         else:
             changed.append(f"{name} {new} instead of {_instead_of(cell, other, name, old)}")
+    changed += ["all by pip"] if cell.route == CONDA_FORGE else []
     return ", ".join(filter(None, [f"the same {' and '.join(same)}" if same else "", *changed]))
 
 
@@ -125,7 +126,7 @@ def _batches(cell: Cell, universe: Iterable[Cell]) -> Iterator[list[Cell]]:
         other
         for other in universe
         if other.target == cell.target  # nobody changes the Mac
-        and _values(other) != _values(cell)
+        and (_values(other) != _values(cell) or cell.route == CONDA_FORGE)  # the same by pip is the nearest
         and (cell.plugin != NO_PLUGIN or other.plugin == NO_PLUGIN)
     ]
     others.sort(key=lambda other: other.sort_key, reverse=True)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.asking.axes import axes_of
 from metalmatrix.asking.loose import COMMAND, EXAMPLES, Loose, Problem, read
-from metalmatrix.cells.cell import CONDA, VENV, Cell
+from metalmatrix.asking.slips import closest
+from metalmatrix.cells.cell import CONDA_FORGE, ROUTES, VENV, Cell, route_of
 from metalmatrix.errors import UsageError
 from metalmatrix.published.targets import ARM64, TARGETS, X86_64
 from metalmatrix.text import plain
@@ -52,7 +53,7 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
 
     Ids and patterns stand for themselves, in any number; all other words together are one loose query.  An
     axis that is not named means all of it; the kind of Mac is Apple silicon, unless a word says
-    ``x86_64``, and the route a virtual environment, unless one says ``conda``.
+    ``x86_64``, and the route a virtual environment, unless one says ``conda`` or ``conda-forge``.
 
     Raises:
         UsageError: A word means nothing of the universe, or more than one thing.
@@ -61,7 +62,7 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
     _refuse_too_much(words)
     universe = [cell for cell in universe if cell.route == VENV]
     by_target = {target: {cell.id: cell for cell in universe if cell.target == target} for target in TARGETS}
-    everywhere = CONDA if any(word.lower() == CONDA for word in words) else VENV
+    everywhere = next((route for route in ROUTES[1:] if route in map(str.lower, words)), VENV)
     target = X86_64 if any(word.lower() in _INTEL for word in words) else ARM64
     cells = by_target[target].values()
     found: dict[str, Cell] = {}
@@ -71,7 +72,11 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
         word, route = _routed(typed_word.lower(), everywhere)  # no id has a capital
         of = X86_64 if X86_64 in word else target
         by_id = by_target[of]
-        if word in {*_INTEL, CONDA}:
+        if word in {*_INTEL, *ROUTES[1:]}:
+            continue
+        if closest(word, [CONDA_FORGE]):
+            what = f"{plain(word, 60)!r} is neither the id of a cell nor a version"
+            problems.append(Problem(place, what, f"did you mean {CONDA_FORGE}", CONDA_FORGE))
             continue
         if word in by_id:
             found |= _by_route([by_id[word]], route)
@@ -84,7 +89,7 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
             found |= _by_route(meant, route)
             mended = word != typed_word.lower()
             problems += [
-                replace(p, place=place, instead=f"{p.instead}-{CONDA}" if p.instead and mended else p.instead)
+                replace(p, place=place, instead=f"{p.instead}-{route}" if p.instead and mended else p.instead)
                 for p in wrong
             ]
         else:
@@ -100,8 +105,8 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
 
 def _routed(word: str, route: Route) -> tuple[str, Route]:
     """A word without the route that it ends with, and that route; else the one that all words have."""
-    without = word.removesuffix(f"-{CONDA}")
-    return (word, route) if without == word else (without, CONDA)
+    own = VENV if word in ROUTES else route_of(word)
+    return (word, route) if own == VENV else (word.removesuffix(f"-{own}"), own)
 
 
 def _by_route(cells: Iterable[Cell], route: Route) -> dict[str, Cell]:

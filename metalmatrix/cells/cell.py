@@ -4,7 +4,8 @@ The id ``py3.11-tf2.15.1-metal1.1.0`` (``-nometal`` without a plugin) is the nam
 in file names, in anchors and in JSON.  ``metal`` is the plugin that most have, ``tensorflow-metal``;
 another is spelled as in file names of wheels: ``py3.12-tf2.21.0-tensorflow_metal_plugin-0.4.1``.  The kind
 of Mac is part of the id where it is not Apple silicon: ``py3.9-tf2.12.0-metal0.8.0-x86_64``; and the route
-by which it is installed where that is not a virtual environment: ``py3.9-tf2.12.0-metal0.8.0-conda``.
+by which it is installed where that is not a virtual environment: ``py3.9-tf2.12.0-metal0.8.0-conda``, or
+``-conda-forge`` where TensorFlow itself comes from a conda channel.
 An id is built only from validated names and versions, so it is safe as a file name.
 """
 
@@ -25,16 +26,19 @@ from metalmatrix.published.targets import ARM64, X86_64, Target
 NO_PLUGIN = "none"
 EXAMPLE = "py3.11-tf2.15.1-metal1.1.0"
 
-Route = Literal["venv", "conda"]
+Route = Literal["venv", "conda", "conda-forge"]
 VENV: Route = "venv"
 CONDA: Route = "conda"
-"""How a cell is installed: into a virtual environment, or into one of conda, with conda's interpreter."""
+CONDA_FORGE: Route = "conda-forge"
+"""How a cell is installed: into a virtual environment, or into one of conda, with conda's interpreter, or
+with conda's interpreter and its TensorFlow, where only the plugin comes from the package index."""
+ROUTES = (VENV, CONDA, CONDA_FORGE)
 
 _VERSION = r"[0-9][0-9a-z.]{0,24}"
 _ID = re.compile(
     rf"py(?P<python>3\.(?:0|[1-9][0-9]?))-tf(?P<framework>{_VERSION})-"
     rf"(?:nometal|metal(?P<metal>{_VERSION})|(?P<name>(?=.{{1,60}}-)[a-z0-9]+(?:_[a-z0-9]+)*)-(?P<other>{_VERSION}))"
-    rf"(?:-(?P<target>{X86_64}))?(?:-conda)?"
+    rf"(?:-(?P<target>{X86_64}))?(?:-conda(?:-forge)?)?"
 )
 
 
@@ -94,16 +98,16 @@ class Cell:
         tags = [name + "_".join(str(number) for number in Version(text).release[:2]) for name, text in parts]
         tags += ["nometal"] if self.plugin == NO_PLUGIN else []
         tags += [] if self.target == ARM64 else [self.target]
-        return tuple(tags) if self.route == VENV else (*tags, self.route)
+        return tuple(tags) if self.route == VENV else (*tags, self.route.replace("-", "_"))
 
     @property
-    def plugin_key(self) -> tuple[bool, str, Version, bool]:
+    def plugin_key(self) -> tuple[bool, str, Version, int]:
         """The order of the table's columns: no plugin, ``metal``, others by name; each by version, route."""
         name = self.plugin_distribution
-        return name not in {"", PLUGIN}, name, Version(self.plugin if name else "0"), self.route != VENV
+        return name not in {"", PLUGIN}, name, Version(self.plugin if name else "0"), ROUTES.index(self.route)
 
     @property
-    def sort_key(self) -> tuple[Version, tuple[bool, str, Version, bool], Version]:
+    def sort_key(self) -> tuple[Version, tuple[bool, str, Version, int], Version]:
         """Framework, plugin, Python, each by version: the order of the table's rows and columns."""
         return Version(self.framework), self.plugin_key, Version(self.python)
 
@@ -141,7 +145,7 @@ class Cell:
 
 def route_of(cell_id: str) -> Route:
     """The route that an id ends with."""
-    return CONDA if cell_id.endswith(f"-{CONDA}") else VENV
+    return next((route for route in ROUTES if cell_id.endswith(f"-{route}")), VENV)
 
 
 def _known_plugin(text: str, name: str, version: str) -> str:

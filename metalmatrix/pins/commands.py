@@ -14,7 +14,7 @@ from metalmatrix.asking import install
 from metalmatrix.asking.commands import meant
 from metalmatrix.asking.loose import COMMAND
 from metalmatrix.cells import history
-from metalmatrix.cells.cell import CONDA
+from metalmatrix.cells.cell import CONDA, CONDA_FORGE
 from metalmatrix.errors import IndexUnreachableError, UsageError
 from metalmatrix.files import read_bounded, write_atomic
 from metalmatrix.output import print_json, tell
@@ -70,6 +70,11 @@ def pins(options: argparse.Namespace) -> int:
         raise UsageError(
             f"pins are made for Apple silicon, and {intel.id} is a cell of an Intel Mac",
             f"nox -s explain -- {intel.id} tells the command that installs it",
+        )
+    if forge := next((cell for cell in query.cells if cell.route == CONDA_FORGE), None):
+        raise UsageError(
+            f"pins are of wheels, and TensorFlow of {forge.id} is a package of conda-forge",
+            f"nox -s explain -- {forge.id} tells the commands that install it",
         )
     for note in filter(None, [*query.notes, machine.assumed]):
         tell(note)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from metalmatrix.cells.cell import NO_PLUGIN, Cell
+from metalmatrix.cells.cell import CONDA_FORGE, NO_PLUGIN, Cell
 from metalmatrix.published.releases import PLUGIN, published
 from metalmatrix.published.targets import ARM64
 from metalmatrix.verdicts.evidence import SETS, STAGES, Which
@@ -87,6 +87,7 @@ def matches(report: Report, cell: Cell, facts: Facts) -> bool:
     """Whether the report is about *cell*, whatever its Keras."""
     return (
         cell.plugin != NO_PLUGIN
+        and cell.route != CONDA_FORGE  # every report is of a wheel; of conda's builds there is none
         and frameworks_meant(report) == (cell.framework,)
         and report.plugin == cell.plugin_distribution
         and plugins_meant(report) == (cell.plugin,)
@@ -151,7 +152,7 @@ def is_near(report: Report, cell: Cell) -> bool:
 
     A cell without a plugin has nothing in common with a report that names one, nor with a failure on a GPU.
     """
-    if not is_shown(report, cell.target):
+    if not is_shown(report, cell.target) or cell.route == CONDA_FORGE:
         return False
     plugin = report.plugin == cell.plugin_distribution and cell.plugin in plugins_meant(report)
     framework = cell.framework in frameworks_meant(report)

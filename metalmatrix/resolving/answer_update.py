@@ -42,7 +42,7 @@ def regenerate(
         known = answers.parse_answers(path.read_text(encoding="utf-8"))
     except (OSError, MatrixError):
         known = {}  # to be made anew
-    resolver = Resolver(as_of, known=known)
+    resolver = Resolver(as_of, known=known, channels=False)  # what a user's channels say is not to ship
     resolver.resolve((*history.cells(), *history.cells(X86_64), *cells), tell)
     if resolver.unreachable:
         raise IndexUnreachableError(resolver.unreachable, "the same command again, once the index answers")

@@ -21,6 +21,7 @@ from packaging.version import InvalidVersion, Version
 from metalmatrix.errors import MatrixError, ResultError
 from metalmatrix.files import PACKAGE, cache_dir, read_bounded, read_data, write_atomic
 from metalmatrix.published import releases
+from metalmatrix.resolving import conda
 from metalmatrix.resolving.lock import Lock, Package, digest_of
 from metalmatrix.resolving.question import MACOS, MACOS_TARGET, Answer, Question
 from metalmatrix.resolving.uv import index_settings
@@ -169,7 +170,9 @@ def _cache_path(question: Question) -> Path:
     asked = {**asdict(question), "as_of": question.as_of.isoformat()}
     if not question.late:
         del asked["late"]  # what was asked before there was such a thing is the same question
-    key = digest_of([_CACHE_SCHEMA, MACOS_TARGET, asked, index_settings()])
+    by_conda = question.platform in conda.SUBDIRS.values()
+    settings = conda.channels() if by_conda else index_settings()
+    key = digest_of([_CACHE_SCHEMA, MACOS_TARGET, asked, settings])
     return cache_dir() / "answers" / f"{key}.json"
 
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from metalmatrix.resolving import conda
 from metalmatrix.resolving.lock import from_pylock
 from metalmatrix.resolving.question import MACOS_TARGET, PLATFORMS, Answer, Question
 from metalmatrix.resolving.uv import run_uv
@@ -21,7 +22,12 @@ UNREACHABLE = "the package index could not be asked"
 
 
 def ask(question: Question) -> Answer:
-    """Ask uv, now; wheels only, since whoever installs TensorFlow has no compiler for it."""
+    """Ask uv, now; wheels only, since whoever installs TensorFlow has no compiler for it.
+
+    What is asked for a platform of conda's is for the conda solver.
+    """
+    if question.platform in conda.SUBDIRS.values():
+        return conda.solve(question)
     with tempfile.TemporaryDirectory() as folder:
         wanted, bounds, lock = (
             Path(folder, name) for name in ("requirements.in", "bounds.txt", "pylock.toml")

@@ -30,9 +30,13 @@ _NAMED = 2
 def macos_floor(lock: Lock, facts: Facts, target: Target = ARM64) -> tuple[str, str] | None:
     """The macOS that *lock* needs, and what demands it; None where every wheel is for any platform.
 
+    None as well where packages are conda's: what they ask for is not in their names.
+
     Returns:
         ``("13.0", "tensorflow-metal 0.5.1 (built for 13.0, tagged 12.0)")``.
     """
+    if lock.by_conda.packages:
+        return None
     asked = {package: (package.macos_floor(target), _built_for(package, facts)) for package in lock.packages}
     floor = max((max(pair) for pair in asked.values()), default=(0, 0))
     if floor == (0, 0):

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[A-Za-z0-9_.+!-]{1,250}")
 """Characters of a wheel's name; packaging (26) reads its tags and does not check them."""
+_CONDA_FILE = re.compile(
+    r"(?P<name>[a-z0-9_][a-z0-9_.-]{0,99})-(?P<version>[0-9A-Za-z][0-9A-Za-z.!+_]{0,59})-"
+    r"(?P<build>[0-9A-Za-z_.+]{1,99})\.(?:conda|tar\.bz2)"
+)
+"""A conda package's name, which is no wheel's: its name and its version go by conda's own rules (CEP 26)."""
 _MACOS_TAG = re.compile(r"macosx_(\d+)_(\d+)_(?:arm64|universal2|x86_64|intel|fat3|fat64|universal)")
 _FIRST = {ARM64: (11, 0), X86_64: (10, 0)}
 """The first macOS: a universal2 wheel for 10.9 needs no less than 11.0 on Apple silicon."""
@@ -42,11 +47,17 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Package:
-    """One release, and those of its wheels that fit the platform of the lock."""
+    """One release, and those of its wheels that fit the platform of the lock; of conda's its one file."""
 
     name: str
     version: str
     wheels: tuple[Wheel, ...]
+
+    @property
+    def build(self) -> str:
+        """The build of a package that is conda's; empty where it is one of wheels."""
+        match = _CONDA_FILE.fullmatch(self.wheels[0].file)
+        return match["build"] if match else ""
 
     def macos_floor(self, target: Target = ARM64) -> tuple[int, int]:
         """The lowest macOS on Macs of one kind that one of the wheels is tagged for; (0, 0) for any."""
@@ -81,6 +92,11 @@ class Lock:
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name this environment."""
         return digest_of(self.to_json())
+
+    @functools.cached_property
+    def by_conda(self) -> Lock:
+        """The packages that come from a conda channel, and not from a package index."""
+        return Lock(tuple(package for package in self.packages if package.build))
 
     def requirements(self) -> str:
         """The lock as a requirements file with hashes, a package a line (pip's hash-checking mode)."""
@@ -168,6 +184,10 @@ def _package(name: str, version: str, files: tuple[tuple[str, str], ...]) -> Pac
     Hundreds of locks have the same few packages: each is looked at once (`nox -s bench -- growth`).
     """
     wheels = []
+    if len(files) == 1 and (match := _CONDA_FILE.fullmatch(files[0][0])):
+        if (match["name"], match["version"]) != (name, version) or not _SHA256.fullmatch(files[0][1]):
+            raise ValueError(f"{files[0][0][:100]} is not what a conda channel has of {name[:60]}")
+        return Package(name, version, (Wheel(*files[0]),))
     for file, sha256 in files:
         try:
             wheel_name, wheel_version, _, _ = parse_wheel_filename(file)

@@ -28,7 +28,7 @@ def platform_of(target: Target) -> str:
 
 @dataclass(frozen=True)
 class Question:
-    """What uv is asked: requirements and bounds, for a Python and a platform, as of a day.
+    """What the resolver is asked: requirements and bounds, for a Python and a platform, as of a day.
 
     Attributes:
         python: The minor version, ``3.11``.
@@ -36,7 +36,8 @@ class Question:
         bounds: Constraints; they add no package.
         as_of: The last day whose uploads count.
         preferred: Versions to keep wherever they can be had, as ``name==version``.
-        platform: A platform of Macs, or another platform key: then it is the machine this runs on.
+        platform: A platform of Macs, or another platform key: then it is the machine this runs on; one of
+            conda's (``osx-arm64``) where the conda solver is asked, for packages of a channel.
         late: Packages whose uploads count up to a day of their own, as ``name=2022-09-11``.
     """
 

@@ -15,6 +15,7 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - Python 3.10
     import tomli as tomllib
 
+from metalmatrix.cells.cell import CONDA_FORGE
 from metalmatrix.files import PACKAGE
 
 if TYPE_CHECKING:
@@ -45,8 +46,11 @@ class Repair:
         return Requirement(self.bound)
 
     def applies(self, cell: Cell) -> bool:
-        """Whether the cell's framework and Python are among those that need the bound."""
-        return self._applies(cell.framework, cell.python)
+        """Whether the cell's framework and Python are among those that need the bound.
+
+        It is proved of the wheels: what conda-forge builds has bounds of its own.
+        """
+        return cell.route != CONDA_FORGE and self._applies(cell.framework, cell.python)
 
     @functools.cache  # noqa: B019 - the repairs are few, and live as long as the process
     def _applies(self, framework: str, python: str) -> bool:

@@ -12,15 +12,17 @@ index), and only then asked for.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from metalmatrix.cells.cell import NO_PLUGIN, Cell
+from metalmatrix.cells.cell import CONDA_FORGE, NO_PLUGIN, Cell
 from metalmatrix.published import compiled, releases
 from metalmatrix.published.releases import FRAMEWORKS
 from metalmatrix.published.targets import ARM64, named
+from metalmatrix.resolving import conda
 from metalmatrix.resolving.answers import load_answers, recall, remember
 from metalmatrix.resolving.ask import ask
 from metalmatrix.resolving.question import Answer, Question, platform_of
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from metalmatrix.published.targets import Target
-    from metalmatrix.resolving.lock import Lock
+    from metalmatrix.resolving.lock import Lock, Package
 
 WORKERS = 8
 """Questions asked at once: most of each is waiting for the index (25 s instead of 180 s for 102 of them)."""
@@ -46,11 +48,18 @@ class Resolver:
         as_of: The day as of which everything is resolved.
         fresh: Ask again what is known already.
         known: Answers that need not be asked for; those that ship with the project where None.
+        channels: Whether to ask conda channels, of which no answers ship.
     """
 
     def __init__(
-        self, as_of: dt.date, *, fresh: bool = False, known: Mapping[Question, Answer] | None = None
+        self,
+        as_of: dt.date,
+        *,
+        fresh: bool = False,
+        known: Mapping[Question, Answer] | None = None,
+        channels: bool = True,
     ) -> None:
+        self._channels = channels
         self._as_of = as_of
         self._fresh = fresh
         self._known = {} if fresh else load_answers() if known is None else known
@@ -95,7 +104,7 @@ class Resolver:
         answer = self._cells[parts]
         if self._answers[parts[0]].outcome == "ok":
             answer = compiled.judged(cell, answer, self._as_of)
-        return _with_binaries(cell, answer)
+        return _how_to_ask(cell, answer) if cell.route == CONDA_FORGE else _with_binaries(cell, answer)
 
     def _is_settled(self, cell: Cell, which: str, parts: tuple[Question, ...]) -> bool:
         """Whether every question that this set gives rise to is answered."""
@@ -110,19 +119,21 @@ class Resolver:
             if answer.outcome != "ok":
                 return answer
         whole = self._whole(cell, which)
+        if cell.route == CONDA_FORGE and answers[0].lock is not None:
+            return Answer("ok", answers[0].lock.with_packages(_plugin(cell, answers[1:])))
         if whole is None:
             return Answer("ok", _union([answer.lock for answer in answers]))
         answer = self._answers[whole]
-        name = cell.plugin_distribution
-        if answer.lock is None or name in answer.lock.versions or answers[1].lock is None:
+        if answer.lock is None or cell.plugin_distribution in answer.lock.versions:
             return answer
-        plugin = [package for package in answers[1].lock.packages if package.name == name]
-        return Answer("ok", answer.lock.with_packages(plugin))
+        return Answer("ok", answer.lock.with_packages(_plugin(cell, answers[1:])))
 
     def _parts(self, cell: Cell, which: str) -> tuple[Question, ...]:
         wanted = (f"{cell.distribution}=={cell.framework}",)
         framework = self._question(cell, wanted)
-        if which == "pinned" and self._answers.get(framework, _UNASKED).outcome != "fails":
+        if cell.route == CONDA_FORGE:  # pinned and plain are one: the bounds that mend are those of wheels
+            framework = conda.question(cell, self._as_of)
+        elif which == "pinned" and self._answers.get(framework, _UNASKED).outcome != "fails":
             # What cannot be had plain cannot be had under bounds either.
             framework = self._question(cell, wanted, _bounds(cell))
         if cell.plugin == NO_PLUGIN:
@@ -137,7 +148,12 @@ class Resolver:
         """The question for framework and plugin at once, where the two alone do not settle it."""
         parts = self._parts(cell, which)
         locks = [self._answers[part].lock for part in parts]
-        if len(parts) == 1 or None in locks or compiled.refusal(cell, self._as_of):
+        if (
+            len(parts) == 1
+            or None in locks
+            or cell.route == CONDA_FORGE
+            or compiled.refusal(cell, self._as_of)
+        ):
             return None
         union = _union(locks)
         if union and not (which == "pinned" and any(r.violated_by(union) for r in repairs_for(cell))):
@@ -170,6 +186,8 @@ class Resolver:
         self._asked += len(unasked)
 
     def _ask(self, question: Question) -> Answer:
+        if question.platform == conda.OSX and not self._channels:
+            return Answer("unknown", message=conda.NOT_ASKED)
         if self._down.unreachable:
             return self._down
         answer = ask(question)
@@ -191,6 +209,20 @@ def _requirements(name: str, plugin: str, python: str, target: Target) -> tuple[
         return tuple(sorted(str(Requirement(line)) for line in wheel.requires)) if wheel else ()
     except InvalidRequirement:
         return ()
+
+
+def _plugin(cell: Cell, answers: Iterable[Answer]) -> list[Package]:
+    """The cell's plugin alone, out of the locks of *answers*."""
+    packages = (package for answer in answers if answer.lock for package in answer.lock.packages)
+    return [package for package in packages if package.name == cell.plugin_distribution]
+
+
+def _how_to_ask(cell: Cell, answer: Answer) -> Answer:
+    """The answer; one that could not be had with what to type for it."""
+    if answer.outcome != "unknown" or answer.blame:
+        return answer
+    how = conda.HOW.format(cell.id)
+    return replace(answer, message=f"{answer.message}; where a channel can be reached, type {how}")
 
 
 def _bounds(cell: Cell) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from metalmatrix.cells.cell import CONDA_FORGE
 from metalmatrix.published.releases import FRAMEWORKS, PLUGINS
+from metalmatrix.resolving import conda
 from metalmatrix.resolving.question import Question
 from metalmatrix.resolving.repairs import repairs_for
 from metalmatrix.resolving.resolve import held_framework
@@ -42,8 +44,11 @@ def stand_in_question(
 ) -> Question:
     """What to ask for, to rehearse one set of *cell* on *platform*.
 
-    The framework's version is the one in the lock: an empty wheel may have brought a real one along.
+    The framework's version is the one in the lock: an empty wheel may have brought a real one along.  Of
+    TensorFlow from a conda channel this platform's own build is what the same channel has for it.
     """
+    if cell.route == CONDA_FORGE:
+        return conda.question(cell, as_of, conda.SUBDIRS.get(platform, conda.OSX))
     held = held_framework(lock)
     version = held[1] if held else cell.framework
     bounds = tuple(sorted(repair.bound for repair in repairs_for(cell))) if which == "pinned" else ()

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from metalmatrix.errors import ToolMissingError
 from metalmatrix.files import cache_dir
+from metalmatrix.resolving import conda
 from metalmatrix.resolving.ask import reason
 from metalmatrix.resolving.uv import run_uv
 from metalmatrix.running import bytecode
@@ -72,6 +73,9 @@ class Environment:
         Raises:
             InstallError: uv could not install it, with its reason.
         """
+        if lock.by_conda.packages:
+            self._sync_conda(lock)
+            return
         self.keep_bytecode()
         before, self.lock = self.lock, None
         wanted = self.folder / "requirements.txt"
@@ -91,6 +95,21 @@ class Environment:
             if site.is_dir():
                 bytecode.lend(site, lock.without(before) if before else lock)
         self.lock = lock
+
+    def _sync_conda(self, lock: Lock) -> None:
+        """Install what is conda's, and then what comes from wheels, without what that requires."""
+        if why := conda.install(lock.by_conda, self.folder):
+            raise InstallError(f"it could not be installed: {why}")
+        wheels = lock.without(lock.by_conda)
+        if wheels.packages:
+            wanted = self.folder / "requirements.txt"
+            wanted.write_text(wheels.requirements(), encoding="utf-8")
+            arguments = ["pip", "install", "--requirements", str(wanted), "--python", str(self.python)]
+            arguments += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--quiet"]
+            said = run_uv(arguments, seconds=INSTALL_SECONDS)
+            if said.code != 0:
+                told = f"its plugin could not be installed: {reason(said.err)}"
+                raise InstallError(told, unreachable=said.unreachable)
 
 
 @contextlib.contextmanager

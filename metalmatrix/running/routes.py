@@ -2,7 +2,8 @@
 
 A virtual environment of an interpreter that is here is what most cells have.  The route ``conda`` is what
 guides recommend as ``conda create -n NAME python=3.9``, and then pip: the interpreter comes from conda, by
-nox's own conda-family backends (`nox.virtualenv`), and the packages are those of the lock, as in a venv.
+nox's own conda-family backends (`nox.virtualenv`), and the packages are those of the lock, as in a venv.  Of
+the route ``conda-forge`` TensorFlow itself comes from the channel: `resolving.conda` installs what it solved.
 
 Channels are the user's: conda and mamba read their own settings.  For micromamba and rattler nox would take
 conda-forge alone, so what ``CONDA_CHANNELS`` names, conda's own variable, is passed on.
@@ -19,15 +20,17 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from metalmatrix.cells.cell import CONDA
+from metalmatrix.cells.cell import CONDA, CONDA_FORGE
 from metalmatrix.errors import ToolMissingError
 from metalmatrix.files import PACKAGE
+from metalmatrix.resolving import conda
 from metalmatrix.running.environment import INSTALL_SECONDS, environment
 from metalmatrix.running.host import output_of
 from metalmatrix.running.interpreters import find_python, how_to_install
 from metalmatrix.text import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -58,6 +61,8 @@ def missing(cell: Cell) -> str:
         if conda_backend():
             return ""
         return f"no {', '.join(PROGRAMS)} or py-rattler on this machine; to install one: {_HOW}"
+    if cell.route == CONDA_FORGE:
+        return "" if conda.is_here() else f"{conda.NOT_HERE}; type {conda.HOW.format(cell.id)}"
     if find_python(cell.python):
         return ""
     return f"no Python {cell.python} on this machine; to install one: {how_to_install(cell.python)}"
@@ -107,8 +112,13 @@ def environment_of(
     Raises:
         ToolMissingError: This machine cannot go the route.
     """
-    by_conda = partial(make_conda, version=cell.python)
-    how = by_conda if cell.route == CONDA else find_python(cell.python)
+    how: Path | Callable[[Path], None] | None
+    if cell.route == CONDA:
+        how = partial(make_conda, version=cell.python)
+    elif cell.route == CONDA_FORGE:
+        how = os.mkdir  # the interpreter is one of the packages
+    else:
+        how = find_python(cell.python)
     if how is None or missing(cell):
         raise ToolMissingError(f"{cell.id} cannot be installed: {missing(cell)}")
     return environment(cell.id, how, keep=keep, reuse=reuse)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from metalmatrix.cells.cell import CONDA_FORGE
 from metalmatrix.errors import IndexUnreachableError, ResultError, ToolMissingError
 from metalmatrix.files import PACKAGE, cache_dir, read_bounded, write_atomic
 from metalmatrix.resolving.ask import UNREACHABLE
@@ -132,7 +133,8 @@ class Runner:
         if planned is None:
             # The process that made the plan was told of another selection: this cell is a run of its own.
             planned = load_planned(self._make_plan([cell]), cell.id)
-        if planned is None or not _is_known(planned.record):
+        # A channel that cannot be asked leaves its cell untested: no package index is to blame.
+        if planned is None or not (cell.route == CONDA_FORGE or _is_known(planned.record)):
             why = _unknown(planned.record) if planned else "there is no plan for this cell"
             if not why.startswith(UNREACHABLE):
                 raise ToolMissingError(why, "uv --version, and the settings of uv in this shell")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from metalmatrix.cells.cell import CONDA_FORGE, VENV
 from metalmatrix.pins.pins import ordered
 from metalmatrix.published.compiled import sdist_of
 
@@ -52,9 +53,15 @@ class Publication:
 def may_be_handed_out(item: CellReport) -> bool:
     """Whether the pins of a cell are published: never of what is broken, unknown or not installable.
 
-    Nor of a plugin that is compiled on the Mac: its set is not the whole of what runs.
+    Nor of a plugin that is compiled on the Mac: its set is not the whole of what runs; nor of TensorFlow from
+    conda-forge, whose set pip cannot install.
     """
-    return item.verdict.word in HANDED_OUT and item.pinned_lock is not None and sdist_of(item.cell) is None
+    return (
+        item.cell.route != CONDA_FORGE
+        and item.verdict.word in HANDED_OUT
+        and item.pinned_lock is not None
+        and sdist_of(item.cell) is None
+    )
 
 
 def is_early(cell: Cell) -> bool:
@@ -68,7 +75,7 @@ def best_of(cells: tuple[CellReport, ...]) -> Iterator[CellReport]:
     Behind the first one those that an older macOS takes, the best of each again, and the best final release
     where the first is none; nothing that is degraded.
     """
-    good = [item for item in cells if may_be_handed_out(item)]
+    good = [item for item in cells if item.cell.route == VENV and may_be_handed_out(item)]
     for python in sorted({item.cell.python for item in good}, key=Version, reverse=True):
         floor: Version | None = None
         early = True

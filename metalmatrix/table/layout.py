@@ -233,7 +233,8 @@ def _unknown(item: CellReport) -> str:
 
 
 def _not_run(item: CellReport) -> str:
-    return "" if item.untested == NOTHING_TO_INSTALL else item.untested
+    told = {NOTHING_TO_INSTALL, item.verdict.message}  # of which enough is said where it is unknown, and why
+    return "" if item.untested in told else item.untested
 
 
 def _surprise(item: CellReport) -> str:

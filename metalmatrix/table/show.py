@@ -60,7 +60,7 @@ def _with_shipped(report: Report) -> Report:
     unresolved = [item for item in report.cells if not any(e.kind == "resolved" for e in item.evidence)]
     if not unresolved or report.as_of != answered_as_of():
         return report
-    known = Explainer(report.as_of).reports(item.cell for item in unresolved)
+    known = Explainer(report.as_of, channels=False).reports(item.cell for item in unresolved)
     told = {
         old.cell.id: replace(
             new,

@@ -43,6 +43,7 @@ class Explainer:
         store: What runs left behind.
         expectation: What is expected of a cell, if anything is.
         fresh: Ask the resolver again what is known already.
+        channels: Whether to ask conda channels.
     """
 
     def __init__(
@@ -52,13 +53,14 @@ class Explainer:
         expectation: Callable[[Cell], Expect | None] = lambda _: None,
         *,
         fresh: bool = False,
+        channels: bool = True,
     ) -> None:
         self.as_of = as_of.isoformat()
-        self._resolver = Resolver(as_of, fresh=fresh)
+        self._resolver = Resolver(as_of, fresh=fresh, channels=channels)
         self._hosts = [store.load(host) for host in store.hosts()] if store else []
         self._expectation = expectation
         self._days = upload_days(load_breaks())
-        self._near_pair: dict[tuple[str, str, str, str], tuple[Report, ...]] = {}
+        self._near_pair: dict[tuple[str, ...], tuple[Report, ...]] = {}
 
     @property
     def unreachable(self) -> str:
@@ -88,7 +90,8 @@ class Explainer:
     def _report(self, cell: Cell) -> CellReport:
         answers = {which: self._resolver.answer(cell, which) for which in SETS}
         evidence: list[Evidence] = [
-            from_resolved(answer, which, self.as_of, cell.target) for which, answer in answers.items()
+            from_resolved(answer, which, self.as_of, cell.target, cell.route)
+            for which, answer in answers.items()
         ]
         if linked := from_linked(cell, load_facts(), load_kernels()):
             evidence.append(linked)
@@ -120,7 +123,7 @@ class Explainer:
 
     def _near(self, cell: Cell) -> tuple[Report, ...]:
         """The reports that may be about a cell, or near it: the same for every Python."""
-        pair = (cell.framework, cell.plugin_distribution, cell.plugin, cell.target)
+        pair = (cell.framework, cell.plugin_distribution, cell.plugin, cell.target, cell.route)
         if pair not in self._near_pair:
             self._near_pair[pair] = tuple(report for report in load_reports() if is_near(report, cell))
         return self._near_pair[pair]

@@ -9,12 +9,13 @@ import builtins
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from metalmatrix.cells.cell import NO_PLUGIN
+from metalmatrix.cells.cell import CONDA_FORGE, NO_PLUGIN, VENV, route_of
 from metalmatrix.kernels.executor import refusal
 from metalmatrix.published import compiled
 from metalmatrix.published.releases import read_on
 from metalmatrix.published.targets import ARM64, named
 from metalmatrix.reported.about import decides
+from metalmatrix.resolving import conda
 from metalmatrix.resolving.question import MACOS_TARGET
 from metalmatrix.verdicts.evidence import SETS, STAGES, Evidence, Kind, Outcome, Which
 from metalmatrix.verdicts.votes import may_not_vote, uncounted
@@ -23,7 +24,7 @@ from metalmatrix.wheels.link import gone_since, link_cell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from metalmatrix.cells.cell import Cell
+    from metalmatrix.cells.cell import Cell, Route
     from metalmatrix.kernels.kernel_facts import KernelFacts
     from metalmatrix.published.targets import Target
     from metalmatrix.reported.about import KerasOf
@@ -38,12 +39,18 @@ if TYPE_CHECKING:
     from metalmatrix.wheels.wheel_facts import Facts
 
 
-def resolver(target: Target) -> str:
+def resolver(target: Target, route: Route = VENV) -> str:
     """The resolver as the source of evidence: for which macOS it was asked."""
+    if route == CONDA_FORGE:
+        return conda.SOLVER
     return f"the resolver, for macOS {MACOS_TARGET} on {named(target)}"
 
 
 LOADER = "the published wheels, by the loader's rules"
+NOT_READ = (
+    "conda-forge builds TensorFlow itself, and its libraries were not read: what is known of wheels says "
+    "nothing of whether the plugin loads"
+)
 TAKER = "the published wheels, by what TensorFlow asks of a plugin"
 
 
@@ -61,7 +68,7 @@ def from_results(
     for which in SETS:
         entry = record.sets[which]
         if fresh:
-            yield from_resolved(entry.resolved, which, record.as_of)
+            yield from_resolved(entry.resolved, which, record.as_of, route=route_of(record.cell))
         if entry.resolved.lock != current.get(which):
             continue
         run = results.run(record, which)
@@ -85,6 +92,8 @@ def from_linked(cell: Cell, facts: Facts, kernels: KernelFacts | None = None) ->
     """
     if cell.plugin == NO_PLUGIN:
         return None
+    if cell.route == CONDA_FORGE:
+        return Evidence("linked", "", "unknown", NOT_READ, read_on(), LOADER)
     if said := compiled.not_linked(cell):
         return Evidence("linked", "", "unknown", said, read_on(), compiled.SOURCE)
     linked = link_cell(facts, cell)
@@ -130,14 +139,24 @@ def from_reports(cell: Cell, reports: Iterable[Report], facts: Facts, keras: Ker
             )
 
 
-def from_resolved(resolved: Resolved | Answer, which: Which, as_of: str, target: Target = ARM64) -> Evidence:
+def from_resolved(
+    resolved: Resolved | Answer, which: Which, as_of: str, target: Target = ARM64, route: Route = VENV
+) -> Evidence:
     """The resolver's answer for one set."""
-    message = resolved.message or "a set of published wheels satisfies it"
+    packages = "packages of the channel" if route == CONDA_FORGE else "published wheels"
+    message = resolved.message or f"a set of {packages} satisfies it"
     if resolved.outcome == "fails" and resolved.blame:
         message = f"{message} (to blame: {resolved.blame})"
     stage = "resolve" if resolved.outcome == "fails" else ""
     return Evidence(
-        "resolved", which, resolved.outcome, message, as_of, resolver(target), stage, blame=resolved.blame
+        "resolved",
+        which,
+        resolved.outcome,
+        message,
+        as_of,
+        resolver(target, route),
+        stage,
+        blame=resolved.blame,
     )
 
 
