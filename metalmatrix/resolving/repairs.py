@@ -46,7 +46,7 @@ class Repair:
 
     def applies(self, cell: Cell) -> bool:
         """Whether the cell's framework and Python are among those that need the bound."""
-        return self._applies(cell.framework, cell.python)
+        return not cell.lite and self._applies(cell.framework, cell.python)
 
     @functools.cache  # noqa: B019 - the repairs are few, and live as long as the process
     def _applies(self, framework: str, python: str) -> bool:

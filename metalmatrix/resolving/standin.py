@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metalmatrix.published.releases import FRAMEWORKS, PLUGINS
+from metalmatrix.published.releases import FRAMEWORKS, LITERT, PLUGINS
 from metalmatrix.resolving.question import Question
 from metalmatrix.resolving.repairs import repairs_for
 from metalmatrix.resolving.resolve import held_framework
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from metalmatrix.resolving.lock import Lock
     from metalmatrix.verdicts.evidence import Which
 
-_NOT_SHARED = {*FRAMEWORKS, *PLUGINS}
+_NOT_SHARED = {*FRAMEWORKS, *PLUGINS, *LITERT}
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,10 @@ def stand_in_question(
 ) -> Question:
     """What to ask for, to rehearse one set of *cell* on *platform*.
 
-    The framework's version is the one in the lock: an empty wheel may have brought a real one along.
+    The framework's version is the one in the lock: an empty wheel may have brought a real one along.  LiteRT
+    has its own build for the platform.
     """
+    distribution = cell.distribution if cell.lite else distribution
     held = held_framework(lock)
     version = held[1] if held else cell.framework
     bounds = tuple(sorted(repair.bound for repair in repairs_for(cell))) if which == "pinned" else ()
