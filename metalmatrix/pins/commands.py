@@ -71,6 +71,11 @@ def pins(options: argparse.Namespace) -> int:
             f"pins are made for Apple silicon, and {intel.id} is a cell of an Intel Mac",
             f"nox -s explain -- {intel.id} tells the command that installs it",
         )
+    if lite := next((cell for cell in query.cells if cell.lite), None):
+        raise UsageError(
+            f"pins are sets of TensorFlow, and {lite.id} is {lite.product}",
+            f"nox -s explain -- {lite.id} tells the command that installs it",
+        )
     for note in filter(None, [*query.notes, machine.assumed]):
         tell(note)
 

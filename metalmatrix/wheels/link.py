@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import Version
 
-from metalmatrix.published.releases import LITERT, PLUGIN, distribution_of
+from metalmatrix.published.releases import PLUGIN, distribution_of
 from metalmatrix.published.targets import ARM64, Target
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Linked:
 def link_cell(facts: Facts, cell: Cell) -> Linked:
     """What dyld makes of the plugin of a cell, or of LiteRT's own libraries."""
     if cell.lite:
-        return link_litert(facts, cell.python, cell.framework)
+        return link_litert(facts, cell)
     return link_release(
         facts,
         cell.python,
@@ -119,15 +119,16 @@ def link_release(
     return link(*wheels)
 
 
-def link_litert(facts: Facts, python: str, version: str) -> Linked:
-    """What dyld makes of what ``ai_edge_litert.interpreter`` imports, under a minor version of Python.
+def link_litert(facts: Facts, cell: Cell) -> Linked:
+    """What dyld makes of what ``ai_edge_litert.interpreter`` imports.
 
     Of each library that Python is led to, the others are asked for; what it takes of them is not known.  A
     wheel that is known without a library is one whose interpreter imports what the wheel does not have.
     """
-    wheel = facts.wheel(LITERT[0], version, python)
+    name, version, python = cell.distribution, cell.framework, cell.python
+    wheel = facts.wheel(name, version, python)
     if wheel is None:
-        return Linked("unknown", f"no wheel of {LITERT[0]} {version} for Python {python} is known")
+        return Linked("unknown", f"no wheel of {name} {version} for Python {python} is known")
     if not wheel.libraries:
         return Linked("fails", "its interpreter imports a compiled module that the wheel does not have")
     for first in wheel.libraries:
