@@ -122,17 +122,10 @@ class _Run:
     """The processes of one call of `run_checks`."""
 
     def __init__(
-        self,
-        python: Path,
-        limits: Limits,
-        folder: Path,
-        tell: Callable[[str], None],
-        *,
-        sealed: bool,
-        lite: bool,
+        self, python: Path, limits: Limits, folder: Path, tell: Callable[[str], None], **how: bool
     ) -> None:
-        self.limits, self.tell, self.lite = limits, tell, lite
-        self.folder, self.sealed = folder, sealed
+        self.limits, self.tell, self.lite = limits, tell, how["lite"]
+        self.folder, self.sealed = folder, how["sealed"]
         # -I: neither the user's site-packages nor PYTHON* variables belong to the environment.
         self.command = [str(python), "-I", "-X", "faulthandler", str(checks_dir() / "run.py")]
         self.replacements = _replacements(python.parent.parent, folder)
@@ -175,8 +168,8 @@ class _Process:
 
     def run(self) -> None:
         run = self.run_
-        job = {"token": self.token, "checks": [info.id for info in self.pending]}
-        job |= {"limits": asdict(run.limits), "prefix": prefix_of(lite=run.lite)}
+        checks, prefix = [info.id for info in self.pending], prefix_of(lite=run.lite)
+        job = {"token": self.token, "checks": checks, "limits": asdict(run.limits), "prefix": prefix}
         try:
             self.child = Child(
                 run.command,
@@ -289,8 +282,8 @@ def _blame(ending: Ending, limits: Limits, before: str) -> dict[str, str]:
         message = f"The check printed more than {OUTPUT_BYTES // 2**20} MiB, or flooded its events{before}."
         return {"how": "output", "message": message}
     if ending.signal == "SIGKILL":
-        message = f"The process was killed from outside{before}, most likely for want of memory."
-        return {"how": "memory", "message": message, "signal": ending.signal}
+        killed = f"The process was killed from outside{before}, most likely for want of memory."
+        return {"how": "memory", "message": killed, "signal": ending.signal}
     if ending.signal:
         meaning = ""
         with suppress(ValueError):
