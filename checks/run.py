@@ -37,6 +37,9 @@ ORDER = (
     "memory-growth",
 )
 
+# The checks of LiteRT, which are modules of their own: some ids are the same.
+LITERT = ("import", "model", "delegates")
+
 LINE = 60000  # bytes; the supervisor throws away lines over 64 KiB
 STDERR = 2
 
@@ -53,7 +56,7 @@ def main(argv):
         while line:
             line = line[os.write(channel, line) :]
 
-    checks, lib = load(job["checks"])
+    checks, lib = load(job["checks"], job.get("prefix", "check_"))
     for check in job["checks"]:
         watch_over(job["limits"]["seconds"])
         send("start", check)
@@ -74,7 +77,7 @@ def take_stdin():
     return orders
 
 
-def load(ids):
+def load(ids, prefix):
     """The check functions by id, and `checklib`.
 
     This folder is on ``sys.path`` for just so long, and leaves no bytecode: the environment must be
@@ -85,7 +88,7 @@ def load(ids):
     sys.path.insert(0, here)
     try:
         lib = importlib.import_module("checklib")
-        return {i: importlib.import_module("check_" + i.replace("-", "_")).check for i in ids}, lib
+        return {i: importlib.import_module(prefix + i.replace("-", "_")).check for i in ids}, lib
     finally:
         sys.path.remove(here)
         sys.dont_write_bytecode = bytecode

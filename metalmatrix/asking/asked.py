@@ -59,7 +59,8 @@ class _Row:
     def columns(self) -> tuple[str, ...]:
         pythons = python_span(report.cell.python for report in self.reports)
         cell = self.first.cell
-        framework = cell.framework if cell.target == ARM64 else f"{cell.framework} {cell.target}"
+        framework = f"{cell.product} {cell.framework}" if cell.lite else cell.framework
+        framework += "" if cell.target == ARM64 else f" {cell.target}"
         return label(self.first.verdict), pythons, framework, self.plugins
 
 
@@ -140,7 +141,7 @@ def _rows(reports: Iterable[CellReport]) -> list[_Row]:
     alike: dict[tuple[str, ...], dict[int, list[CellReport]]] = {}
     for report in ordered:
         cell = report.cell
-        key = (cell.framework, cell.target, cell.route, label(report.verdict), _reason(report))
+        key = (cell.lite, cell.framework, cell.target, cell.route, label(report.verdict), _reason(report))
         alike.setdefault(key, {}).setdefault(names.index(_plugin(report.cell)), []).append(report)
     rows = []
     for by_plugin in alike.values():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from packaging.version import InvalidVersion, Version
 
 from metalmatrix.cells.cell import NO_PLUGIN, Cell
-from metalmatrix.published.releases import FRAMEWORKS, PLUGIN
+from metalmatrix.published.releases import FRAMEWORKS, LITERT, PLUGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +46,8 @@ class Axis:
         short = {
             "Python": ("python", "py", "cp"),
             "TensorFlow": (*FRAMEWORKS, "tf"),
+            "LiteRT": ("litert", LITERT[0], "lite-rt"),
+            "tflite_runtime": (LITERT[1], "tflite"),
             PLUGIN: (PLUGIN, "metal"),
         }
         return short.get(self.name, (self.name,))
@@ -108,17 +110,25 @@ class Axis:
 
 
 def axes_of(cells: Iterable[Cell]) -> tuple[Axis, ...]:
-    """The axes of *cells*: Python, TensorFlow, and each plugin's, where *no plugin* is no version."""
+    """The axes of *cells*: Python, TensorFlow or LiteRT, each plugin's; *no plugin* is no version."""
+    cells = tuple(cells)
+    product = cells[0].product if cells else "TensorFlow"
     found: dict[tuple[Kind, str], set[str]] = {
         ("python", "Python"): set(),
-        ("framework", "TensorFlow"): set(),
+        ("framework", product): set(),
     }
     for cell in cells:
         found["python", "Python"].add(cell.python)
-        found["framework", "TensorFlow"].add(cell.framework)
+        found["framework", product].add(cell.framework)
         if cell.plugin != NO_PLUGIN:
             found.setdefault(("plugin", cell.plugin_distribution), set()).add(cell.plugin)
-    prefixes = {"Python": "py", "TensorFlow": "tf", PLUGIN: "metal"}
+    prefixes = {
+        "Python": "py",
+        "TensorFlow": "tf",
+        "LiteRT": "litert",
+        "tflite_runtime": "tflite_runtime",
+        PLUGIN: "metal",
+    }
     return tuple(
         Axis(kind, name, prefixes.get(name, f"{name}=="), tuple(sorted(versions, key=Version)))
         for (kind, name), versions in found.items()

@@ -36,7 +36,7 @@ def meant(words: Sequence[str]) -> tuple[Query, Collection[Cell], Explainer]:
     """
     matrix = load()
     published = (cell for target in TARGETS for cell in history.cells(target))
-    universe = {cell.id: cell for cell in (*published, *matrix.cells)}.values()
+    universe = {cell.id: cell for cell in (*published, *history.litert(), *matrix.cells)}.values()
     every = (cell for cell in universe if (cell.target, cell.route) == (ARM64, VENV))
     query = find(words, universe) if words else Query(tuple(every))
     return query, universe, Explainer(matrix.as_of, default_results(), matrix.expectation)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from metalmatrix.asking import install
 from metalmatrix.asking.nearest import GOOD, nearest
-from metalmatrix.cells.cell import CONDA, CONDA_FORGE, NO_PLUGIN, VENV
+from metalmatrix.cells.cell import CONDA, CONDA_FORGE, LITE, NO_PLUGIN, VENV
 from metalmatrix.published.compiled import BY_WHOM
 from metalmatrix.published.releases import FRAMEWORKS, has_binaries, published
 from metalmatrix.published.targets import ARM64, X86_64
@@ -21,6 +21,7 @@ from metalmatrix.resolving.conda import SOLVER
 from metalmatrix.resolving.floor import KNOWN
 from metalmatrix.table.layout import short
 from metalmatrix.text import plain, plain_lines
+from metalmatrix.verdicts.observe import OWN
 from metalmatrix.verdicts.verdict import SIGNS
 from metalmatrix.wheels.link import FLAT_NAMESPACE, gone_since, link_cell
 
@@ -54,6 +55,14 @@ BY_CONDA = {
 
 _MESSAGE, _SOURCE = 700, 200
 _MOST_EVIDENCE = 12
+
+FOUND = "The plugin's library finds in TensorFlow's libraries all that it asks for."
+OWN_FOUND = "Its libraries are all in the wheel, or the system's."
+_LITE_BROKEN = {
+    "link": "It installs, but its interpreter cannot be imported: the loader of macOS misses a library.",
+    "import": "It installs, but its interpreter cannot be imported.",
+    "numerics": "It runs a model, and the numbers are wrong.",
+}
 
 _BROKEN = {
     "link": "It installs, but `import tensorflow` fails: the loader of macOS refuses the plugin.",
@@ -191,9 +200,9 @@ def _sentence(report: CellReport) -> str:
     if verdict.word == "works":
         return "It works: the checks ran on a Mac, and all of them passed."
     if verdict.word == "likely":
-        links = (
-            "" if report.cell.plugin == NO_PLUGIN else "the plugin finds in TensorFlow all that it asks for, "
-        )
+        links = "its libraries find each other, " if report.cell.lite else ""
+        if report.cell.plugin != NO_PLUGIN:
+            links = "the plugin finds in TensorFlow all that it asks for, "
         return (
             f"It is likely to work: it installs, {links}and nothing is known against it. The checks have not "
             "run on a Mac yet."
@@ -205,7 +214,9 @@ def _sentence(report: CellReport) -> str:
     if verdict.word == "degraded":
         return "It runs, but something is wrong or slow."
     if verdict.word == "broken":
-        return _BROKEN.get(verdict.stage, f"It fails at {verdict.stage}.")
+        return (_LITE_BROKEN if report.cell.lite else _BROKEN).get(
+            verdict.stage, f"It fails at {verdict.stage}."
+        )
     if verdict.word == "not-installable":
         of = "packages of the channel" if report.cell.route == CONDA_FORGE else "published wheels"
         return f"It cannot be installed: no set of {of} satisfies it."
@@ -246,13 +257,14 @@ def _seen(report: CellReport, facts: Facts) -> Iterator[TextLine]:
 
 def _expected(cell: Cell, linked: Linked, facts: Facts) -> str:
     """Where what is missing was expected, and since when it is gone."""
+    if cell.lite:
+        return (
+            f"The wheel does not have the library {linked.library}, which its own modules are linked against."
+        )
     framework = facts.framework(cell.framework, cell.python, cell.target)
     since = gone_since(facts, linked, framework) if framework else ""
-    history = (
-        f"TensorFlow has no longer had it since {since}"
-        if since
-        else "no earlier TensorFlow for this Python is known to have had it"
-    )
+    never = "no earlier TensorFlow for this Python is known to have had it"
+    history = f"TensorFlow has no longer had it since {since}" if since else never
     if linked.symbol is None:
         return f"The library {linked.library} is missing; {history}."
     if linked.library == FLAT_NAMESPACE:
@@ -288,14 +300,16 @@ def evidence_sentence(item: Evidence, *, brief: bool = False, target: Target = A
     told = plain(item.told, _MESSAGE)
     if brief:
         told = short(told.partition(" (")[0])
+    own = item.source == OWN
+    taken = "its interpreter" if own else "the plugin's library"
     by = "The loader refuses" if item.stage == "link" else "TensorFlow does not take"
     of = "packages of the channel" if item.source == SOLVER else "published wheels"
     installs = f"It installs: a set of {of} for macOS {target} satisfies it."
     sentences = {
         ("resolved", "ok"): f"As far as is known here: {told}." if told.endswith(BY_WHOM) else installs,
         ("resolved", "fails"): f"It cannot be installed: {told}",
-        ("linked", "ok"): "The plugin's library finds in TensorFlow's libraries all that it asks for.",
-        ("linked", "fails"): f"{by} the plugin's library: {told}",
+        ("linked", "ok"): OWN_FOUND if own else FOUND,
+        ("linked", "fails"): f"{by} {taken}: {told}",
         ("reported", "ok"): f"Somebody reports: {told}",
         ("reported", "fails"): f"Somebody reports: {told}",
         ("rehearsed", "ok"): f"Another platform's build of the same TensorFlow did well: {told}",
@@ -311,7 +325,7 @@ def evidence_sentence(item: Evidence, *, brief: bool = False, target: Target = A
         return f"Another platform's build of the same TensorFlow failed, {aside}: {told}"
     subject = {
         "resolved": "Whether it installs",
-        "linked": "Whether the loader takes the plugin",
+        "linked": "Whether the loader takes it" if own else "Whether the loader takes the plugin",
         "reported": "What somebody says of it",
         "rehearsed": "What another platform's build does",
         "ran": "What it does on that Mac",
@@ -341,6 +355,6 @@ def way_out(item: Explained, instead_of: str = "it") -> Iterator[TextLine]:
         yield line("To install it" if good else "To install the first of them", "title")
         for text in install.from_nothing(cell, item.lock):
             yield line(text, "command", indent=2, whole=True)
-        if cell.route == VENV:
+        if cell.route in {VENV, LITE}:
             yield line(f"or, in an environment of Python {cell.python}:", indent=2)
             yield line(install.with_pip(cell, item.lock), "command", indent=2, whole=True)

@@ -75,7 +75,11 @@ def nearest(cell: Cell, universe: Iterable[Cell], reports_of: ReportsOf) -> tupl
         reports_of: Gives the reports of cells, in any order.
     """
     found: list[Near] = []
-    universe = [other for other in universe if other.route == VENV]
+    universe = [
+        other
+        for other in universe
+        if (other.route == VENV or cell.lite) and bool(other.lite) == bool(cell.lite)
+    ]
     if cell.route == CONDA:  # what is to be taken instead is installed in the same way
         universe = [replace(other, route=cell.route) for other in universe]
     for reports in _asked(_batches(cell, universe), reports_of):
@@ -92,9 +96,10 @@ def nearest(cell: Cell, universe: Iterable[Cell], reports_of: ReportsOf) -> tupl
 def change(cell: Cell, other: Cell) -> str:
     """What *other* changes: ``the same Python and TensorFlow, tensorflow-metal 1.2.0 instead of 1.1.0``."""
     same, changed = [], []
+    before = cell.framework if cell.product == other.product else f"{cell.product} {cell.framework}"
     for name, old, new in (
         ("Python", cell.python, other.python),
-        ("TensorFlow", cell.framework, other.framework),
+        (other.product, before, other.framework),
         (other.plugin_distribution or cell.plugin_distribution, cell.plugin, other.plugin),
     ):
         if old == new and (name != other.plugin_distribution or name == cell.plugin_distribution):
@@ -181,7 +186,7 @@ def _distance(cell: Cell, universe: Sequence[Cell]) -> Callable[[Cell], _Far]:
 
 
 def _values(cell: Cell) -> tuple[tuple[str, str], ...]:
-    return ("", cell.python), ("", cell.framework), (cell.plugin_distribution, cell.plugin)
+    return ("", cell.python), (cell.lite, cell.framework), (cell.plugin_distribution, cell.plugin)
 
 
 def _places(versions: Iterable[str]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from metalmatrix.asking.axes import axes_of
 from metalmatrix.asking.loose import COMMAND, EXAMPLES, Loose, Problem, read
 from metalmatrix.asking.slips import closest
-from metalmatrix.cells.cell import CONDA_FORGE, ROUTES, VENV, Cell, route_of
+from metalmatrix.cells.cell import CONDA_FORGE, LITE, SUFFIXES, VENV, Cell, route_of
 from metalmatrix.errors import UsageError
 from metalmatrix.published.targets import ARM64, TARGETS, X86_64
 from metalmatrix.text import plain
@@ -36,6 +36,9 @@ _TOLD = 3
 
 _INTEL = (X86_64, "x86-64", "intel", "amd")
 """Words for a Mac that is no Apple silicon one."""
+
+_LITE_LIKE = re.compile(r"py[^-]*-(?:litert|tflite_runtime)[^-*?\[]*")
+_LITE_WORD = re.compile(r"(?:(ai[-_]edge[-_]|)lite-?rt|tflite(?:[-_]runtime)?)(?:[=@]*v?[0-9].*)?")
 
 _ID_LIKE = re.compile(r"py[^-]*-tf[^-]*(?:-.*)?")
 
@@ -60,11 +63,14 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
     """
     words = [word for argument in typed for part in argument.split() if (word := part.strip(",;"))]
     _refuse_too_much(words)
+    universe = tuple(universe)
+    by_name = {cell.id: cell for cell in universe if cell.lite}
+    lite = next((name for word in words if (name := _lite(word.lower()))), "")
     universe = [cell for cell in universe if cell.route == VENV]
     by_target = {target: {cell.id: cell for cell in universe if cell.target == target} for target in TARGETS}
-    everywhere = next((route for route in ROUTES[1:] if route in map(str.lower, words)), VENV)
+    everywhere = next((route for route in SUFFIXES if route in map(str.lower, words)), LITE if lite else VENV)
     target = X86_64 if any(word.lower() in _INTEL for word in words) else ARM64
-    cells = by_target[target].values()
+    cells = [cell for cell in by_name.values() if cell.lite == lite] if lite else by_target[target].values()
     found: dict[str, Cell] = {}
     problems: list[Problem] = []
     loose: list[int] = []
@@ -72,18 +78,24 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
         word, route = _routed(typed_word.lower(), everywhere)  # no id has a capital
         of = X86_64 if X86_64 in word else target
         by_id = by_target[of]
-        if word in {*_INTEL, *ROUTES[1:]}:
+        if word in {*_INTEL, *SUFFIXES}:
             continue
         if closest(word, [CONDA_FORGE]):
             what = f"{plain(word, 60)!r} is neither the id of a cell nor a version"
             problems.append(Problem(place, what, f"did you mean {CONDA_FORGE}", CONDA_FORGE))
+            continue
+        if _LITE_LIKE.fullmatch(word):
+            cell = by_name.get(word) or Cell.parse(word)
+            found[cell.id] = cell
             continue
         if word in by_id:
             found |= _by_route([by_id[word]], route)
         elif _is_pattern(word):
             names = [name for name in by_id if fnmatchcase(name, word)]
             found |= _by_route([by_id[name] for name in names], route)
-            problems += [] if names else [_no_match(place, word)]
+            alike = {name: cell for name, cell in by_name.items() if fnmatchcase(name, word)}
+            found |= alike
+            problems += [] if names or alike else [_no_match(place, word)]
         elif _ID_LIKE.fullmatch(word):
             meant, wrong = _by_parts(word, by_id.values(), of)
             found |= _by_route(meant, route)
@@ -103,9 +115,16 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
     return Query(tuple(found.values()), tuple(query.notes()))
 
 
+def _lite(word: str) -> str:
+    """What ids call the LiteRT that a word names, no id; empty where it names none."""
+    if not _LITE_WORD.fullmatch(word):
+        return ""
+    return "tflite_runtime" if word.startswith("tflite") else "litert"
+
+
 def _routed(word: str, route: Route) -> tuple[str, Route]:
     """A word without the route that it ends with, and that route; else the one that all words have."""
-    own = VENV if word in ROUTES else route_of(word)
+    own = VENV if word in SUFFIXES else route_of(word)
     return (word, route) if own == VENV else (word.removesuffix(f"-{own}"), own)
 
 

@@ -95,13 +95,13 @@ class Matrix:
 
     def beside(self, cell: Cell) -> tuple[Cell, ...]:
         """The cells of the same Python and framework, which alone can share an environment with *cell*."""
-        return self._beside.get((cell.python, cell.framework), ())
+        return self._beside.get((cell.python, cell.distribution, cell.framework), ())
 
     @cached_property
-    def _beside(self) -> Mapping[tuple[str, str], tuple[Cell, ...]]:
-        found: dict[tuple[str, str], list[Cell]] = {}
+    def _beside(self) -> Mapping[tuple[str, str, str], tuple[Cell, ...]]:
+        found: dict[tuple[str, str, str], list[Cell]] = {}
         for cell in self.cells:
-            found.setdefault((cell.python, cell.framework), []).append(cell)
+            found.setdefault((cell.python, cell.distribution, cell.framework), []).append(cell)
         return {key: tuple(cells) for key, cells in found.items()}
 
     def expectation(self, cell: Cell) -> Expect | None:

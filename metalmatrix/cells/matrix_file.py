@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from metalmatrix.cells.cell import NO_PLUGIN, Cell, is_version
+from metalmatrix.cells.cell import LITE, NO_PLUGIN, Cell, is_version
 from metalmatrix.cells.matrix import Expect, Matrix, Per, Rehearse
 from metalmatrix.cells.matrix_shape import shape_problems
 from metalmatrix.cells.toml_lines import Lines
 from metalmatrix.errors import MatrixError, UsageError
 from metalmatrix.files import PACKAGE
 from metalmatrix.published import releases
-from metalmatrix.published.releases import FRAMEWORKS, PLUGINS
+from metalmatrix.published.releases import FRAMEWORKS, LITERT, PLUGINS
 from metalmatrix.running.limits import Limits
 from metalmatrix.verdicts.verdict import VERDICTS
 
@@ -109,7 +109,7 @@ class _Reader:
         self.axes_are_sound = not self.problems
         excluded = self._exclude(cells, self._include(cells, as_of))
         ordered = sorted(cells.values(), key=lambda cell: cell.sort_key)
-        ordered.sort(key=lambda cell: (Version(cell.framework), -Version(cell.python).minor))
+        ordered.sort(key=lambda cell: (*cell.sort_key[:2], -Version(cell.python).minor))
         return Matrix(
             as_of=as_of,
             cells=tuple(ordered),
@@ -160,6 +160,9 @@ class _Reader:
             for python in pythons:
                 for plugin_name, plugin in plugins:
                     yield Cell(python, version, plugin, name, plugin_name)
+        for name in LITERT:
+            for version in self._axis(name, axes, as_of):
+                yield from (Cell(python, version, NO_PLUGIN, name, route=LITE) for python in pythons)
 
     def _axis(self, name: str, axes: dict[str, Any], as_of: dt.date) -> list[str]:
         """The versions of an axis, each once, in the order of the file."""
@@ -199,11 +202,9 @@ class _Reader:
             known = f"{PYTHONS[0]} to {PYTHONS[-1]}"
         else:
             # Of a framework with two names, a specifier means the one that holds the binaries.
-            known_releases = releases.published(name)
-            found = [v for v in releases.expand(name, entry, as_of) if releases.installs(known_releases[v])]
-            known = (
-                f"the releases up to {as_of}: {', '.join(list(releases.published(name))[-4:])} are the newest"
-            )
+            listed = releases.published(name)
+            found = [v for v in releases.expand(name, entry, as_of) if releases.installs(listed[v])]
+            known = f"the releases up to {as_of}: {', '.join(list(listed)[-4:])} are the newest"
         if not found:
             self.problem(line, f"{name}: the specifier {entry!r} matches nothing of {known}")
         return found
@@ -216,9 +217,8 @@ class _Reader:
         release = releases.published(name).get(version)
         if release is None:
             near = ", ".join(releases.closest(name, version))
-            self.problem(
-                line, f"{name} {version} was never published, as far as is known; the closest are {near}"
-            )
+            what = f"{name} {version} was never published, as far as is known; the closest are {near}"
+            self.problem(line, what)
         elif release.uploaded > as_of.isoformat():
             self.problem(
                 line,

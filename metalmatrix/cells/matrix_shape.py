@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from metalmatrix.published.releases import FRAMEWORKS, PLUGIN, PLUGINS
+from metalmatrix.published.releases import FRAMEWORKS, LITERT, PLUGIN, PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "limits": dict,
         "rehearse": dict,
     },
-    "axes": dict.fromkeys(("python", *FRAMEWORKS, *PLUGINS), list),
+    "axes": dict.fromkeys(("python", *FRAMEWORKS, *PLUGINS, *LITERT), list),
     "exclude": {"cell": str, "reason": str},
     "include": {"cell": str, "reason": str},
     "expect": {"cell": str, "verdict": str, "note": str, "url": str},

@@ -36,7 +36,9 @@ AHEAD = dt.timedelta(days=1)
 """What a machine's clock may be ahead of this one's."""
 _FORMS = "give a results folder, or one host's folder in it: results/macos-15.2-apple-m2-16gb"
 _RECORD = re.compile(r"py3[^/]*\.json")
-_CELL = re.compile(r"py3\.[0-9]{1,2}-tf[0-9a-z.]{1,25}-[0-9a-z_.-]{1,90}")
+_CELL = re.compile(
+    r"py3\.[0-9]{1,2}-(?:tf[0-9a-z.]{1,25}-[0-9a-z_.-]{1,90}|(?:litert|tflite_runtime)[0-9][0-9a-z.]{0,24})"
+)
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 _TWIN = re.compile(r"(.+gb)-(?:[2-9]|[1-9][0-9])")
 

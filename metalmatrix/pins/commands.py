@@ -66,16 +66,7 @@ def pins(options: argparse.Namespace) -> int:
         query, _, explainer = meant(options.cells)
     except UsageError as error:
         raise UsageError(error.what, error.hint.replace(COMMAND, "nox -s pins --")) from error
-    if intel := next((cell for cell in query.cells if cell.target != ARM64), None):
-        raise UsageError(
-            f"pins are made for Apple silicon, and {intel.id} is a cell of an Intel Mac",
-            f"nox -s explain -- {intel.id} tells the command that installs it",
-        )
-    if forge := next((cell for cell in query.cells if cell.route == CONDA_FORGE), None):
-        raise UsageError(
-            f"pins are of wheels, and TensorFlow of {forge.id} is a package of conda-forge",
-            f"nox -s explain -- {forge.id} tells the commands that install it",
-        )
+    _refuse_others(query.cells)
     for note in filter(None, [*query.notes, machine.assumed]):
         tell(note)
 
@@ -105,6 +96,25 @@ def pins(options: argparse.Namespace) -> int:
 def running_python() -> str:
     """The minor version of the Python that runs this."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _refuse_others(cells: Sequence[Cell]) -> None:
+    """Raise where a cell is meant that no pins are made for."""
+    if intel := next((cell for cell in cells if cell.target != ARM64), None):
+        raise UsageError(
+            f"pins are made for Apple silicon, and {intel.id} is a cell of an Intel Mac",
+            f"nox -s explain -- {intel.id} tells the command that installs it",
+        )
+    if forge := next((cell for cell in cells if cell.route == CONDA_FORGE), None):
+        raise UsageError(
+            f"pins are of wheels, and TensorFlow of {forge.id} is a package of conda-forge",
+            f"nox -s explain -- {forge.id} tells the commands that install it",
+        )
+    if lite := next((cell for cell in cells if cell.lite), None):
+        raise UsageError(
+            f"pins are sets of TensorFlow, and {lite.id} is {lite.product}",
+            f"nox -s explain -- {lite.id} tells the command that installs it",
+        )
 
 
 def _refuse_nonsense(options: argparse.Namespace) -> None:

@@ -42,8 +42,12 @@ PLUGIN = PLUGINS[0]
 """The one that a cell's id calls ``metal``."""
 
 STAND_IN = "tensorflow-cpu"
-DISTRIBUTIONS = (*FRAMEWORKS, STAND_IN, *PLUGINS)
-"""Whose releases are kept: the frameworks, what stands in for them in a rehearsal, and the plugins."""
+
+LITERT = ("ai-edge-litert", "tflite-runtime")
+"""What runs a TensorFlow Lite model without TensorFlow: LiteRT, and what it was called until 2023."""
+
+DISTRIBUTIONS = (*FRAMEWORKS, STAND_IN, *PLUGINS, *LITERT)
+"""Whose releases are kept: frameworks, what stands in for them in a rehearsal, plugins, and LiteRT."""
 
 BINARIES_FROM = 100_000
 """Bytes from which a framework's wheel holds binaries: stubs have 2 kB, the others from 60 MB on."""
@@ -218,9 +222,9 @@ def published(distribution: str) -> Mapping[str, Release]:
 
 
 def has_binaries(release: Release, target: Target = ARM64) -> bool:
-    """Whether the release has a wheel for *target* that is more than a stub: a plugin has no stubs."""
+    """Whether the release has a wheel for *target* that is more than a stub: only frameworks have stubs."""
     wheels = release.wheels_for(target)
-    return any(wheel.size >= BINARIES_FROM or release.distribution in PLUGINS for wheel in wheels)
+    return any(wheel.size >= BINARIES_FROM or release.distribution not in FRAMEWORKS for wheel in wheels)
 
 
 def installs(release: Release) -> bool:

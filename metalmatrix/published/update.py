@@ -156,7 +156,8 @@ class Reader:
         """Every release that is kept, from the files on the page."""
         by_version: defaultdict[Version, list[Known]] = defaultdict(list)
         for parsed in self.known():
-            if self.distribution in releases.PLUGINS or parsed.version >= OLDEST_FRAMEWORK:
+            whole = self.distribution in (*releases.PLUGINS, *releases.LITERT)
+            if whole or parsed.version >= OLDEST_FRAMEWORK:
                 by_version[parsed.version].append(parsed)
         if not by_version:
             what = f"the package index has no usable file of {self.distribution}: it may mirror only a part"

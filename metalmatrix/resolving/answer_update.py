@@ -43,7 +43,7 @@ def regenerate(
     except (OSError, MatrixError):
         known = {}  # to be made anew
     resolver = Resolver(as_of, known=known, channels=False)  # what a user's channels say is not to ship
-    resolver.resolve((*history.cells(), *history.cells(X86_64), *cells), tell)
+    resolver.resolve((*history.cells(), *history.cells(X86_64), *history.litert(), *cells), tell)
     if resolver.unreachable:
         raise IndexUnreachableError(resolver.unreachable, "the same command again, once the index answers")
     changes = diff(known, resolver.answers)

@@ -15,7 +15,7 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - Python 3.10
     import tomli as tomllib
 
-from metalmatrix.cells.cell import CONDA_FORGE
+from metalmatrix.cells.cell import CONDA_FORGE, LITE
 from metalmatrix.files import PACKAGE
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class Repair:
     def applies(self, cell: Cell) -> bool:
         """Whether the cell's framework and Python are among those that need the bound.
 
-        It is proved of the wheels: what conda-forge builds has bounds of its own.
+        It is proved of the wheels of TensorFlow: what conda-forge builds has bounds of its own.
         """
-        return cell.route != CONDA_FORGE and self._applies(cell.framework, cell.python)
+        return cell.route not in {CONDA_FORGE, LITE} and self._applies(cell.framework, cell.python)
 
     @functools.cache  # noqa: B019 - the repairs are few, and live as long as the process
     def _applies(self, framework: str, python: str) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from metalmatrix.cells.cell import CONDA_FORGE, NO_PLUGIN, Cell
-from metalmatrix.published import compiled, releases
+from metalmatrix.published import compiled, litert, releases
 from metalmatrix.published.releases import FRAMEWORKS
 from metalmatrix.published.targets import ARM64, named
 from metalmatrix.resolving import conda
@@ -252,6 +252,8 @@ def _with_binaries(cell: Cell, answer: Answer) -> Answer:
 
     ``tensorflow-macos`` 2.15.1 resolves to a 2 kB wheel that requires itself, and nothing else.
     """
+    if cell.lite:
+        return litert.judged(cell, answer)
     if answer.lock is None or held_framework(answer.lock, cell.target):
         return answer
     real = releases.distribution_of(cell.framework, cell.target)

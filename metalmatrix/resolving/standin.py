@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metalmatrix.cells.cell import CONDA_FORGE
-from metalmatrix.published.releases import FRAMEWORKS, PLUGINS
+from metalmatrix.published.releases import FRAMEWORKS, LITERT, PLUGINS
 from metalmatrix.resolving import conda
 from metalmatrix.resolving.question import Question
 from metalmatrix.resolving.repairs import repairs_for
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from metalmatrix.resolving.lock import Lock
     from metalmatrix.verdicts.evidence import Which
 
-_NOT_SHARED = {*FRAMEWORKS, *PLUGINS}
+_NOT_SHARED = {*FRAMEWORKS, *PLUGINS, *LITERT}
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,12 @@ def stand_in_question(
     """What to ask for, to rehearse one set of *cell* on *platform*.
 
     The framework's version is the one in the lock: an empty wheel may have brought a real one along.  Of
-    TensorFlow from a conda channel this platform's own build is what the same channel has for it.
+    TensorFlow from a conda channel this platform's own build is what the same channel has for it, and LiteRT
+    has its own build for the platform.
     """
     if cell.route == CONDA_FORGE:
         return conda.question(cell, as_of, conda.SUBDIRS.get(platform, conda.OSX))
+    distribution = cell.distribution if cell.lite else distribution
     held = held_framework(lock)
     version = held[1] if held else cell.framework
     bounds = tuple(sorted(repair.bound for repair in repairs_for(cell))) if which == "pinned" else ()

@@ -70,4 +70,4 @@ def run_alone(
         except InstallError as error:
             kind = IndexUnreachableError if error.unreachable else ToolMissingError
             raise kind(f"The {which} set of {cell.id}: {error}.", "the same command again") from error
-        return run_checks(place.python, limits, only, tell)
+        return run_checks(place.python, limits, only, tell, lite=bool(cell.lite))

@@ -45,18 +45,23 @@ def checks_dir() -> Path:
     return beside if (beside / "run.py").is_file() else PACKAGE / "_checks"
 
 
+def prefix_of(*, lite: bool) -> str:
+    """How the modules of the checks begin that a cell of TensorFlow has, or one of LiteRT."""
+    return "litert_" if lite else "check_"
+
+
 @lru_cache(maxsize=None)
-def check_catalog() -> tuple[CheckInfo, ...]:
-    """The checks in the order in which they run.
+def check_catalog(*, lite: bool = False) -> tuple[CheckInfo, ...]:
+    """The checks of TensorFlow, or of LiteRT, in the order in which they run.
 
     Raises:
         MatrixError: A module of ``checks/`` does not declare what a check has to.
     """
-    order = _constants(checks_dir() / "run.py")[0].get("ORDER", ())
+    order = _constants(checks_dir() / "run.py")[0].get("LITERT" if lite else "ORDER", ())
     assert isinstance(order, tuple)  # noqa: S101 - our own file; a test reads the catalog
     catalog = []
     for check in order:
-        path = checks_dir() / f"check_{check.replace('-', '_')}.py"
+        path = checks_dir() / f"{prefix_of(lite=lite)}{check.replace('-', '_')}.py"
         constants, advice = _constants(path)
         if constants.get("ID") != check or not advice:
             raise MatrixError(f"{path.name} declares no ID {check!r}, or has no docstring.")

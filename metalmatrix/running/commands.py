@@ -81,7 +81,7 @@ def check(options: argparse.Namespace) -> int:
         failed = {result.check: {"alone": again(result.check)} for result in results if _failed(result)}
         print_json([asdict(result) | more | failed.get(result.check, {}) for result in results])
     else:
-        print_checks(results, again)
+        print_checks(results, again, lite=bool(options.cell and Cell.parse(options.cell).lite))
     return int(any(_failed(result) for result in results))
 
 

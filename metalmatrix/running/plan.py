@@ -120,10 +120,14 @@ class Planner:
             return []
         chosen = [cell for cell in installable if not missing(cell)]
         if per == "framework":
-            newest: dict[tuple[str, str], str] = {}  # the cells come newest Python first
+            newest: dict[tuple[str, str, str], str] = {}  # the cells come newest Python first
             for cell in chosen:
-                newest.setdefault((cell.framework, cell.route), cell.python)
-            chosen = [cell for cell in chosen if newest[cell.framework, cell.route] == cell.python]
+                newest.setdefault((cell.distribution, cell.framework, cell.route), cell.python)
+            chosen = [
+                cell
+                for cell in chosen
+                if newest[cell.distribution, cell.framework, cell.route] == cell.python
+            ]
         return chosen
 
     def _stand_ins(

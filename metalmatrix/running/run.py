@@ -213,7 +213,10 @@ class Runner:
             # Asked before the checks: pressure that they make themselves is theirs to answer for.
             conditions = self.conditions(place.python)
             checks = run_checks(
-                place.python, self.matrix.limits, on_event=lambda line: self._started(which, line)
+                place.python,
+                self.matrix.limits,
+                on_event=lambda line: self._started(which, line),
+                lite=bool(cell.lite),
             )
         for outcome in ("passed", "skipped", "failed"):
             if names := [check.check for check in checks if check.outcome == outcome]:

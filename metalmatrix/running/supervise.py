@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from metalmatrix.errors import ToolMissingError, UsageError
-from metalmatrix.running.checklist import CheckInfo, check_catalog, checks_digest, checks_dir
+from metalmatrix.running.checklist import CheckInfo, check_catalog, checks_digest, checks_dir, prefix_of
 from metalmatrix.running.watch import OUTPUT_BYTES, Child, Ending
 from metalmatrix.text import plain, scrub, tail_of
 
@@ -87,6 +87,7 @@ def run_checks(
     on_event: Callable[[str], None] | None = None,
     *,
     sealed: bool = False,
+    lite: bool = False,
 ) -> tuple[CheckResult, ...]:
     """The results of the checks in the environment of ``python``, in the catalog's order.
 
@@ -97,18 +98,22 @@ def run_checks(
         on_event: Called with a line for each thing that happens: ``process N, ...``, ``start ID``,
             ``done ID OUTCOME SECONDS``, ``ignored ...``.
         sealed: Keep out what the shell says to TensorFlow, and the user's own packages.
+        lite: Run the checks of LiteRT, and not those of TensorFlow.
 
     Raises:
         UsageError: ``only`` names a check that does not exist.
         ToolMissingError: ``python`` cannot be started.
     """
-    catalog = check_catalog()
-    if unknown := sorted(set(only or ()) - {info.id for info in catalog}):
-        known = ", ".join(info.id for info in catalog)
-        raise UsageError(f"There is no check named {', '.join(unknown)}.", f"the checks are {known}")
+    catalog = check_catalog(lite=lite)
+    known = [info.id for info in catalog]
+    if unknown := sorted(set(only or ()) - {*known}):
+        raise UsageError(
+            f"There is no check named {', '.join(unknown)}.", f"the checks are {', '.join(known)}"
+        )
     pending = [info for info in catalog if only is None or info.id in only]
     with tempfile.TemporaryDirectory(prefix="metalmatrix-checks-", ignore_cleanup_errors=True) as folder:
-        run = _Run(python.absolute(), limits, Path(folder), on_event or (lambda _: None), sealed=sealed)
+        tell = on_event or (lambda _: None)
+        run = _Run(python.absolute(), limits, Path(folder), tell, sealed=sealed, lite=lite)
         results = run.all(pending)
     return tuple(results[info.id] for info in pending)
 
@@ -117,16 +122,10 @@ class _Run:
     """The processes of one call of `run_checks`."""
 
     def __init__(
-        self,
-        python: Path,
-        limits: Limits,
-        folder: Path,
-        tell: Callable[[str], None],
-        *,
-        sealed: bool,
+        self, python: Path, limits: Limits, folder: Path, tell: Callable[[str], None], **how: bool
     ) -> None:
-        self.limits, self.tell = limits, tell
-        self.folder, self.sealed = folder, sealed
+        self.limits, self.tell, self.lite = limits, tell, how["lite"]
+        self.folder, self.sealed = folder, how["sealed"]
         # -I: neither the user's site-packages nor PYTHON* variables belong to the environment.
         self.command = [str(python), "-I", "-X", "faulthandler", str(checks_dir() / "run.py")]
         self.replacements = _replacements(python.parent.parent, folder)
@@ -137,7 +136,8 @@ class _Run:
         count = 0
         while pending := [info for info in checks if info.id not in results]:
             if _cannot_import(results):
-                results |= {info.id: _skipped(info, "TensorFlow cannot be imported.") for info in pending}
+                why = f"{'LiteRT' if self.lite else 'TensorFlow'} cannot be imported."
+                results |= {info.id: _skipped(info, why) for info in pending}
                 break
             count += 1
             left = f"for {alone.id} alone" if alone else f"checks left: {len(pending)}"
@@ -168,8 +168,8 @@ class _Process:
 
     def run(self) -> None:
         run = self.run_
-        checks = [info.id for info in self.pending]
-        job = {"token": self.token, "checks": checks, "limits": asdict(run.limits)}
+        checks, prefix = [info.id for info in self.pending], prefix_of(lite=run.lite)
+        job = {"token": self.token, "checks": checks, "limits": asdict(run.limits), "prefix": prefix}
         try:
             self.child = Child(
                 run.command,
@@ -179,10 +179,8 @@ class _Process:
                 memory_mb=run.limits.memory_mb,
             )
         except OSError as error:
-            raise ToolMissingError(
-                f"The interpreter {run.command[0]} cannot be started: {error.strerror}.",
-                "make the environment anew",
-            ) from error
+            what = f"The interpreter {run.command[0]} cannot be started: {error.strerror}."
+            raise ToolMissingError(what, "make the environment anew") from error
         with self.child:
             self.child.allow(run.limits.seconds)
             ending = self.child.watch(self.on_line)
@@ -278,22 +276,21 @@ def _blame(ending: Ending, limits: Limits, before: str) -> dict[str, str]:
     if ending.killed == "hang":
         return {"how": "hang", "message": f"The check did not end within {limits.seconds:g} s{before}."}
     if ending.killed == "memory":
-        message = f"The check held more than {limits.memory_mb} MiB of memory{before}."
-        return {"how": "memory", "message": message}
+        held = f"The check held more than {limits.memory_mb} MiB of memory{before}."
+        return {"how": "memory", "message": held}
     if ending.killed == "output":
         message = f"The check printed more than {OUTPUT_BYTES // 2**20} MiB, or flooded its events{before}."
         return {"how": "output", "message": message}
     if ending.signal == "SIGKILL":
-        message = f"The process was killed from outside{before}, most likely for want of memory."
-        return {"how": "memory", "message": message, "signal": ending.signal}
+        killed = f"The process was killed from outside{before}, most likely for want of memory."
+        return {"how": "memory", "message": killed, "signal": ending.signal}
     if ending.signal:
         meaning = ""
         with suppress(ValueError):
             meaning = f" ({signal.strsignal(-ending.code)})"
         message = f"The process was ended by {ending.signal}{meaning}{before}."
         return {"how": "signal", "message": message, "signal": ending.signal}
-    message = f"The process ended early{before}, with exit code {ending.code}."
-    return {"how": "exit", "message": message}
+    return {"how": "exit", "message": f"The process ended early{before}, with exit code {ending.code}."}
 
 
 def _environment(folder: Path, *, sealed: bool) -> dict[str, str]:

@@ -70,6 +70,11 @@ def bench(cell: Cell, as_of: dt.date) -> Bench:
     Raises:
         UsageError, ToolMissingError: The cell cannot be asked about on this machine.
     """
+    if cell.lite:
+        raise UsageError(
+            f"{cell.id}: what breaks a set is searched for TensorFlow alone, and this is {cell.product}",
+            f"nox -s explain -- {cell.id}",
+        )
     if cell.target != ARM64 or cell.route != VENV:
         usual = replace(cell, target=ARM64, route=VENV)
         raise UsageError(

@@ -68,7 +68,7 @@ class Column(NamedTuple):
 
 def render(publication: Publication) -> str:
     """The page."""
-    items = publication.cells
+    items = tuple(item for item in publication.cells if not item.cell.lite)
     told = shared(items)
     columns, frameworks = _columns(items), _newest({item.cell.framework for item in items})
     ran, macs = _ran(items)
@@ -140,7 +140,7 @@ def _model(
         return fields.setdefault(found, len(fields))
 
     grid = [[number(told.fields.get((f, column.name), ())) for column in columns] for f in frameworks]
-    inside = {item.cell for item in publication.table.cells}
+    inside = {item.cell for item in publication.table.cells if not item.cell.lite}
     return {
         "pythons": pythons,
         "frameworks": frameworks,

@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 
     from metalmatrix.verdicts.report import CellReport, Report
 
-_OURS = re.compile(r"(?:py3\.\d{1,2}-tf[0-9a-z._-]{1,120}|python3\.\d{1,2})\.(?:json|txt)")
+_OURS = re.compile(
+    r"(?:py3\.\d{1,2}-(?:tf|litert|tflite_runtime)[0-9a-z._-]{1,120}|python3\.\d{1,2})\.(?:json|txt)"
+)
 """What a file of ours is called in the folders of one file a cell: nothing else is removed."""
 
 

@@ -83,7 +83,8 @@ class Section:
 
 
 def grid(cells: Iterable[CellReport]) -> Grid:
-    """The table's fields."""
+    """The table's fields, of TensorFlow."""
+    cells = [item for item in cells if not item.cell.lite]
     fields: dict[tuple[str, str], list[CellReport]] = {}
     for item in cells:
         fields.setdefault((item.cell.framework, item.cell.plugin_name), []).append(item)
@@ -92,6 +93,24 @@ def grid(cells: Iterable[CellReport]) -> Grid:
         plugins=plugin_names(item.cell for item in cells),
         fields={key: tuple(_lines(cells)) for key, cells in fields.items()},
     )
+
+
+def lite_grids(cells: Iterable[CellReport]) -> list[tuple[str, Grid]]:
+    """LiteRT by each of its names: versions down, and Pythons across, since there is no plugin."""
+    found: dict[str, dict[tuple[str, str], tuple[Line, ...]]] = {}
+    for item in cells:
+        if item.cell.lite:
+            field = (Line(item.verdict.word, item.plain_is_worse, ""),)
+            key = item.cell.framework, f"Python {item.cell.python}"
+            found.setdefault(item.cell.product, {})[key] = field
+    return [
+        (product, Grid(_ordered(v for v, _ in fields), _ordered(p for _, p in fields), fields))
+        for product, fields in found.items()
+    ]
+
+
+def _ordered(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names), key=lambda name: Version(name.rpartition(" ")[2])))
 
 
 def plugin_names(cells: Iterable[Cell]) -> tuple[str, ...]:

@@ -49,17 +49,10 @@ def render(report: Report) -> str:
 
 def table(report: Report) -> Iterator[str]:
     """The lines of the table and its legend."""
-    grid = layout.grid(report.cells)
-    yield "| framework | " + " | ".join(map(escape, grid.plugins)) + " |"
-    yield "| --- |" + " --- |" * len(grid.plugins)
-    for framework in grid.frameworks:
-        fields = (
-            "<br>".join(
-                f"{escape(line.label)} {line.pythons}" for line in grid.fields.get((framework, plugin), ())
-            )
-            for plugin in grid.plugins
-        )
-        yield f"| **{framework}** | " + " | ".join(fields) + " |"
+    yield from _grid(layout.grid(report.cells), "framework")
+    for product, lite in layout.lite_grids(report.cells):
+        yield ""
+        yield from _grid(lite, escape(product))
     found = counts(report.cells)
     yield ""
     signs = (
@@ -68,6 +61,20 @@ def table(report: Report) -> Iterator[str]:
     yield f"As of {report.as_of}, Pythons in each field. " + " · ".join(signs) + "."
     if any(item.plain_is_worse for item in report.cells):
         yield r"\* with pins; a plain install fares worse."
+
+
+def _grid(grid: layout.Grid, head: str) -> Iterator[str]:
+    yield f"| {head} | " + " | ".join(map(escape, grid.plugins)) + " |"
+    yield "| --- |" + " --- |" * len(grid.plugins)
+    for framework in grid.frameworks:
+        fields = (
+            "<br>".join(
+                f"{escape(line.label)} {line.pythons}".rstrip()
+                for line in grid.fields.get((framework, plugin), ())
+            )
+            for plugin in grid.plugins
+        )
+        yield f"| **{framework}** | " + " | ".join(fields) + " |"
 
 
 def _below(report: Report) -> Iterator[str]:

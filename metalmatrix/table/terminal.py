@@ -103,6 +103,9 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     for start in range(0, len(grid.plugins), across):
         yield _table(grid, grid.plugins[start : start + across])
         yield Text()
+    for product, lite in layout.lite_grids(report.cells):
+        yield _table(lite, lite.plugins, product)
+        yield Text()
     yield from _legend(report)
     for warning in layout.warnings(report):
         yield Text(plain(warning, 400), style="bold yellow")
@@ -120,9 +123,9 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     yield Text("\nAll evidence of a cell: nox -s explain -- ID")
 
 
-def _table(grid: Grid, plugins: tuple[str, ...]) -> Table:
+def _table(grid: Grid, plugins: tuple[str, ...], head: str = "framework") -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
-    table.add_column("framework", overflow="fold", width=_FRAMEWORK)
+    table.add_column(head, overflow="fold", width=max(_FRAMEWORK, len(head)))
     for plugin in plugins:
         table.add_column(plugin, overflow="fold", width=_FIELD)
     for framework in grid.frameworks:
@@ -187,7 +190,11 @@ def _print_trimmed(out: Console, what: RenderableType) -> None:
 
 
 def print_checks(
-    results: Iterable[CheckResult], again: Callable[[str], str], stream: TextIO | None = None
+    results: Iterable[CheckResult],
+    again: Callable[[str], str],
+    stream: TextIO | None = None,
+    *,
+    lite: bool = False,
 ) -> None:
     """Print what came of each check; of those that failed, the advice and what runs them alone; their count.
 
@@ -195,10 +202,11 @@ def print_checks(
         results: What came of each check.
         again: Gives the command that runs one check, by its id.
         stream: Where to print.
+        lite: Whether they are the checks of LiteRT.
     """
     results = tuple(results)
     out = console(stream)
-    advice = {info.id: info.advice for info in check_catalog()}
+    advice = {info.id: info.advice for info in check_catalog(lite=lite)}
     for (outcome, why), found in groupby(results, key=_told_together):
         alike = list(found)
         sign, style = _OUTCOMES[outcome]

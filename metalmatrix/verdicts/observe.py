@@ -51,6 +51,7 @@ NOT_READ = (
     "conda-forge builds TensorFlow itself, and its libraries were not read: what is known of wheels says "
     "nothing of whether the plugin loads"
 )
+OWN = "the published wheel, by the loader's rules"
 TAKER = "the published wheels, by what TensorFlow asks of a plugin"
 
 
@@ -83,13 +84,19 @@ def from_results(
 
 
 def from_linked(cell: Cell, facts: Facts, kernels: KernelFacts | None = None) -> Evidence | None:
-    """What the loader makes of the plugin, by its rules over the published wheels; None without one.
+    """What the loader makes of the plugin, or of LiteRT, by its rules over the published wheels.
+
+    None for a TensorFlow without a plugin.
 
     Args:
         cell: The cell.
         facts: What is known of the wheels.
         kernels: What plugins say of themselves once they are loaded: TensorFlow does not take every one.
     """
+    if cell.lite:
+        own = link_cell(facts, cell)
+        stage = "" if own.outcome != "fails" else "link" if own.library else "import"
+        return Evidence("linked", "", own.outcome, own.line, read_on(), OWN, stage)
     if cell.plugin == NO_PLUGIN:
         return None
     if cell.route == CONDA_FORGE:

@@ -72,7 +72,7 @@ def verdict(cell: Cell, evidence: Iterable[Evidence], which: Which = "pinned") -
         return Verdict("unknown", "resolve", missing.message if missing else "it has not been resolved")
     linked = [item for item in about if item.kind == "linked"]
     rehearsed = [item for item in about if item.kind == "rehearsed" and item.portable]
-    loads = bare or _first(linked, "ok") is not None
+    loads = (bare and not cell.lite) or _first(linked, "ok") is not None
     failure = _worst([*linked, *reported, *rehearsed])
     # That it runs, if badly, can be said by who ran it with the plugin, or where the plugin is known to load.
     if failure and (loads or not failure.degrades or failure.kind == "reported"):

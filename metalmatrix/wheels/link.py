@@ -76,7 +76,9 @@ class Linked:
 
 
 def link_cell(facts: Facts, cell: Cell) -> Linked:
-    """What dyld makes of the plugin of a cell."""
+    """What dyld makes of the plugin of a cell, or of LiteRT's own libraries."""
+    if cell.lite:
+        return link_litert(facts, cell)
     return link_release(
         facts,
         cell.python,
@@ -117,6 +119,40 @@ def link_release(
     return link(*wheels)
 
 
+def link_litert(facts: Facts, cell: Cell) -> Linked:
+    """What dyld makes of what ``ai_edge_litert.interpreter`` imports.
+
+    Of each library that Python is led to, the others are asked for; what it takes of them is not known.  A
+    wheel that is known without a library is one whose interpreter imports what the wheel does not have.
+    """
+    name, version, python = cell.distribution, cell.framework, cell.python
+    wheel = facts.wheel(name, version, python)
+    if wheel is None:
+        return Linked("unknown", f"no wheel of {name} {version} for Python {python} is known")
+    if not wheel.libraries:
+        return Linked("fails", "its interpreter imports a compiled module that the wheel does not have")
+    for first in wheel.libraries:
+        if first.hidden and (answer := _loaded(wheel, first)).outcome != "ok":
+            return answer
+    return Linked("ok", "dyld finds every library that the interpreter asks for")
+
+
+def _loaded(wheel: WheelFacts, first: Library) -> Linked:
+    """What dyld makes of a module that Python imports, and of what that leads to, breadth first."""
+    waiting: list[tuple[Library, tuple[Library, ...]]] = [(first, (first,))]
+    seen = {first.path}
+    for library, chain in waiting:
+        process = _Process(wheel, wheel, library, chain, "0x0002")
+        if (answer := process.load()).outcome != "ok":
+            return answer
+        for dependency in library.dependencies:
+            found = process.image(dependency.name)
+            if found and found.path not in seen:
+                seen.add(found.path)
+                waiting.append((found, (*chain, found)))
+    return _OK
+
+
 def link(framework: WheelFacts, plugin: WheelFacts) -> Linked:
     """What dyld makes of the libraries of *plugin*, in the process that has loaded *framework*."""
     if not framework.libraries or not plugin.libraries:
@@ -132,18 +168,25 @@ def link(framework: WheelFacts, plugin: WheelFacts) -> Linked:
 
 @dataclass(frozen=True)
 class _Process:
-    """A process that has loaded the framework, and is about to open a library of the plugin."""
+    """A process that has loaded the framework, and is about to open a library of the plugin.
+
+    Attributes:
+        chain: The libraries that led to this one, the opened one first; empty where it is opened itself.
+        flags: Those of ``dlopen``, as dyld prints them.
+    """
 
     framework: WheelFacts
     plugin: WheelFacts
     library: Library
+    chain: tuple[Library, ...] = ()
+    flags: str = "0x0006"
 
     def load(self) -> Linked:
         images: list[Library | None] = []
         doubt = ""
         for dependency in self.library.dependencies:
             name = dependency.name
-            image = None if name.startswith(_SYSTEM) else self._image(name)
+            image = None if name.startswith(_SYSTEM) else self.image(name)
             images.append(image)
             if image is not None or name.startswith(_SYSTEM) or dependency.kind == "weak":
                 continue
@@ -161,14 +204,15 @@ class _Process:
             return Linked("unknown", doubt, plugin=self.library.path)
         return Linked("ok", "dyld finds every library and symbol it asks for", plugin=self.library.path)
 
-    def _image(self, name: str) -> Library | None:
+    def image(self, name: str) -> Library | None:
         """The library that dyld takes for a dependency of that name."""
         loaded = [*self.framework.libraries, *self.plugin.libraries]
-        for image in self.framework.libraries:
+        for image in () if self.chain else self.framework.libraries:  # nothing of LiteRT's is loaded yet
             if image.install_name == name:
                 return image
-        # the library's own rpaths, then those of the library that calls dlopen
-        callers = [self.library, *(i for i in self.framework.libraries if _CALLER in i.path)]
+        # the library's own rpaths, then those of whoever led to it, or calls dlopen
+        callers = [self.library, *reversed(self.chain)]
+        callers += [image for image in self.framework.libraries if _CALLER in image.path]
         tried = [(caller, rpath) for caller in callers for rpath in caller.rpaths]
         paths = [_resolved(name, self.library)]
         if name.startswith("@rpath/"):
@@ -211,7 +255,8 @@ class _Process:
         )
 
     def _refused(self, line: str, *more: str, symbol: Symbol | None = None, library: str = "") -> Linked:
-        lines = [f"dlopen({self.library.path}, 0x0006): {line}"]
+        opened = self.chain[0] if self.chain else self.library
+        lines = [f"dlopen({opened.path}, {self.flags}): {line}"]
         if library != FLAT_NAMESPACE:
             lines.append(f"  Referenced from: <{self.library.uuid}> {self.library.path}")
         return Linked("fails", line, "\n".join([*lines, *more]), symbol, library, self.library.path)

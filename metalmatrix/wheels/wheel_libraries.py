@@ -3,6 +3,7 @@
 Of a framework these are ``_pywrap_tensorflow_internal.so``, which Python loads, and every library of the
 wheel that it is linked against, directly or not.  A library whose content is known from another wheel (by
 the sha256 of ``RECORD``) is not read again: until 2.20, the wheels of a release share all but the first.
+Of LiteRT it is what ``interpreter.py`` imports of its own package, as its source says, parsed and not run.
 
 A flat look-up could also find a symbol in the few libraries that other modules bring along
 (``lib_native_proto_caster.dylib``, TensorFlow Lite's).  None of those of 2.12.0, 2.18.0, 2.19.1, 2.20.0 and
@@ -11,6 +12,7 @@ A flat look-up could also find a symbol in the few libraries that other modules 
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import tempfile
 from contextlib import ExitStack
@@ -36,6 +38,13 @@ PLUGINS = "tensorflow-plugins/"
 
 FIRST = "tensorflow/python/_pywrap_tensorflow_internal.so"
 """What Python loads, and through it every other library of TensorFlow."""
+
+LITERT = "ai_edge_litert"
+INTERPRETER = f"{LITERT}/interpreter.py"
+"""What a user of LiteRT imports."""
+
+MAX_SOURCE = 2**20
+"""Bytes of it; that of 2.3.0 has 42,408."""
 
 MAX_LIBRARIES = 40
 
@@ -75,7 +84,11 @@ def read_wheel(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch)))
         if release.distribution in releases.FRAMEWORKS:
-            libraries = _Framework(wheel, folder, stack, symbols, known, target).libraries()
+            libraries = _Framework(wheel, folder, stack, symbols, known, target).libraries((FIRST,))
+        elif release.distribution in releases.LITERT:
+            firsts = imported(wheel)
+            more = brought_along(wheel) if firsts else ()
+            libraries = _Framework(wheel, folder, stack, (), known, target).libraries(firsts, more)
         else:
             libraries = _plugins(wheel, folder, symbols, target)
     return WheelFacts(
@@ -94,6 +107,43 @@ def _unpacked(wheel: Wheel, name: str, folder: Path) -> Path:
     with path.open("wb") as file:
         wheel.extract(name, file)
     return path
+
+
+def imported(wheel: Wheel) -> tuple[str, ...]:
+    """The compiled modules of its own package that LiteRT's interpreter imports, as paths in the wheel.
+
+    None where it imports one that the wheel does not have.
+
+    Raises:
+        WheelError: There is no interpreter, or it is no Python.
+    """
+    if INTERPRETER not in wheel.names:
+        raise WheelError(f"the wheel has no {INTERPRETER}")
+    try:
+        tree = ast.parse(wheel.text(INTERPRETER, MAX_SOURCE))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise WheelError(f"{INTERPRETER} cannot be parsed ({type(error).__name__})") from error
+    wanted = {
+        f"{LITERT}/{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == LITERT and not node.level
+        for alias in node.names
+    }
+    found = {name: name.partition(".")[0] for name in sorted(wheel.names) if name.endswith((".so", ".py"))}
+    if not wanted <= {*found.values(), *map(posixpath.dirname, found)}:
+        return ()
+    return tuple(name for name, module in found.items() if module in wanted and name.endswith(".so"))
+
+
+def brought_along(wheel: Wheel) -> tuple[str, ...]:
+    """The other libraries beside the interpreter, for whoever loads them: a GPU's accelerator is one."""
+    return tuple(
+        name
+        for name in sorted(wheel.names)
+        if posixpath.dirname(name) == LITERT
+        and posixpath.basename(name).startswith("lib")
+        and name.endswith((".so", ".dylib"))
+    )
 
 
 def _plugins(wheel: Wheel, folder: Path, symbols: list[Symbol], target: Target) -> list[Library]:
@@ -164,12 +214,14 @@ class _Framework:
         self._members = frozenset(wheel.names)
         self._open: dict[str, MachO] = {}
         self._facts: dict[str, Library] = {}
+        self._firsts: Sequence[str] = ()
 
-    def libraries(self) -> list[Library]:
-        """The first library and those it is linked against, breadth first, as dyld loads them."""
-        if FIRST not in self._members:
-            raise WheelError(f"the wheel has no {FIRST}")
-        paths = [FIRST]
+    def libraries(self, firsts: Sequence[str], more: Sequence[str] = ()) -> list[Library]:
+        """What Python loads and what it is linked against, breadth first, as dyld loads them; then *more*."""
+        if not set(firsts) <= self._members:
+            raise WheelError(f"the wheel has no {firsts[0]}")
+        self._firsts = firsts
+        paths = [*firsts]
         for path in paths:
             library = self._library(path)
             for dependency in library.dependencies:
@@ -177,7 +229,11 @@ class _Framework:
                 if found and found not in paths:
                     paths.append(found)
             if len(paths) > MAX_LIBRARIES:
-                raise WheelError(f"{FIRST} is linked against more than {MAX_LIBRARIES} libraries")
+                raise WheelError(f"{firsts[0]} is linked against more than {MAX_LIBRARIES} libraries")
+        for path in more[:MAX_LIBRARIES]:
+            if path not in paths:
+                self._library(path)
+                paths.append(path)
         return [self._with_exports(path) for path in paths]
 
     def _library(self, path: str) -> Library:
@@ -196,7 +252,7 @@ class _Framework:
                 image.minimum_macos,
                 tuple(need for need in image.dependencies if not need.name.startswith(_SYSTEM)),
                 tuple(rpath for rpath in image.rpaths if self._folder_of(path, rpath) in self._folders),
-                hidden=path == FIRST,
+                hidden=path in self._firsts,
             )
         self._facts[path] = library
         return library

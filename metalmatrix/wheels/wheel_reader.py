@@ -127,14 +127,23 @@ class Archive:
         ]
         if len(found) != 1:
             raise WheelError(f"the wheel has {len(found)} files named {file} in a .dist-info")
-        if self.size(found[0]) > MAX_TEXT:
-            raise WheelError(f"its {file} is larger than {MAX_TEXT >> 20} MiB")
+        return self.text(found[0])
+
+    def text(self, name: str, limit: int = MAX_TEXT) -> str:
+        """A member that is text.
+
+        Raises:
+            WheelError: There is no such member, or it is no text of at most *limit* bytes.
+        """
+        shown = name.rpartition("/")[2][:200]
+        if self.size(name) > limit:
+            raise WheelError(f"its {shown} is larger than {limit >> 20} MiB")
         target = io.BytesIO()
-        self._unpack(found[0], target)
+        self._unpack(name, target)
         try:
             return target.getvalue().decode("utf-8")
         except UnicodeDecodeError as error:
-            raise WheelError(f"its {file} is no UTF-8") from error
+            raise WheelError(f"its {shown} is no UTF-8") from error
 
     @cached_property
     def record(self) -> dict[str, Recorded]:

@@ -26,6 +26,7 @@ from metalmatrix.published import releases
 from metalmatrix.published.releases import (
     BINARIES_FROM,
     FRAMEWORKS,
+    LITERT,
     PLUGINS,
     distribution_of,
 )
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 AT_ONCE = 2
 """Releases read at once: one waits for the index while the other unpacks."""
 
-ASKED = (*FRAMEWORKS, *PLUGINS)
+ASKED = (*FRAMEWORKS, *PLUGINS, *LITERT)
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ def _is_wanted(release: Release, wheel: releases.Wheel) -> bool:
     """
     if not {f"cp3{minor}" for minor in range(8, 20)} & {tag.interpreter for tag in _tags(wheel)}:
         return False
-    if release.distribution in PLUGINS:
-        return True
+    if release.distribution not in FRAMEWORKS:
+        return release.distribution in PLUGINS
     final, name = not Version(release.version).is_prerelease, distribution_of(release.version, X86_64)
     return final and release.distribution == name
 
