@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from packaging.version import Version
 
 from metalmatrix.asking import install
-from metalmatrix.cells.cell import EXAMPLE
+from metalmatrix.cells.cell import EXAMPLE, VENV
 from metalmatrix.pins.pins import known
 from metalmatrix.resolving.floor import KNOWN
 from metalmatrix.resolving.question import MACOS_TARGET
+from metalmatrix.site import routes
 from metalmatrix.site.dossiers import shared
 from metalmatrix.site.html import island
 from metalmatrix.site.html import render as render_page
@@ -68,8 +69,8 @@ class Column(NamedTuple):
 
 def render(publication: Publication) -> str:
     """The page."""
-    items = tuple(item for item in publication.cells if not item.cell.lite)
-    told = shared(items)
+    items = tuple(item for item in publication.cells if item.cell.route == VENV)
+    told = shared(publication.cells)
     columns, frameworks = _columns(items), _newest({item.cell.framework for item in items})
     ran, macs = _ran(items)
     changes, variants = publication.changes, publication.variants
@@ -107,6 +108,8 @@ def render(publication: Publication) -> str:
             {"framework": f, "fields": [_lines(told.fields.get((f, c.name), ()), told) for c in columns]}
             for f in frameworks
         ],
+        "compared_routes": list(routes.compared(publication.cells, told)),
+        "litert": list(routes.litert(publication.cells, told)),
         "changes": changes[:MOST_CHANGES] if changes is not None else None,
         "more_changes": max(0, len(changes or ()) - MOST_CHANGES),
         "score": publication.score.agreed if comparisons else publication.score.line,
@@ -133,14 +136,14 @@ def _model(
     publication: Publication, told: Shared, columns: tuple[Column, ...], frameworks: tuple[str, ...]
 ) -> dict[str, Any]:
     """What the script knows: which dossier each cell has, by numbers; words stand on the page."""
-    pythons = _oldest({item.cell.python for item in publication.cells})
+    pythons = _oldest({item.cell.python for item in publication.cells if item.cell.route == VENV})
     fields: dict[tuple[Group, ...], int] = {}
 
     def number(found: tuple[Group, ...]) -> int:
         return fields.setdefault(found, len(fields))
 
     grid = [[number(told.fields.get((f, column.name), ())) for column in columns] for f in frameworks]
-    inside = {item.cell for item in publication.table.cells if not item.cell.lite}
+    inside = {item.cell for item in publication.table.cells if item.cell.route == VENV}
     return {
         "pythons": pythons,
         "frameworks": frameworks,

@@ -73,7 +73,9 @@ def publication(report: Report, tell: Callable[[str], None], since: str | None =
     day = answered_as_of()
     inside = {item.cell.id for item in report.cells}
     explainer = Explainer(day, default_results())  # cells that are no longer in the matrix may have run
-    others = explainer.reports((cell for cell in history.cells() if cell.id not in inside), tell)
+    others = explainer.reports(
+        (cell for cell in (*history.cells(), *history.litert()) if cell.id not in inside), tell
+    )
     return Publication(report, tuple(others), day.isoformat(), show.current_score(), changes, load_variants())
 
 

@@ -298,7 +298,9 @@
       } else {
         if (panel.open) panel.close();
       }
-      $("told").textContent = state.cell && !found ? `No combination here is called ${state.cell.slice(0, 80)}.` : tallied;
+      const elsewhere = state.cell && !found ? $(state.cell) : null;  // another route: a line below the table
+      if (elsewhere) elsewhere.scrollIntoView({ block: "center" });
+      $("told").textContent = state.cell && !found && !elsewhere ? `No combination here is called ${state.cell.slice(0, 80)}.` : tallied;
     };
     panel.addEventListener("cancel", (event) => { event.preventDefault(); go({ cell: "" }); });
     panel.addEventListener("click", (event) => { if (event.target === panel && event.clientX < panel.getBoundingClientRect().left) go({ cell: "" }); });
