@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from metalmatrix.asking.nearest import Near, ReportsOf
     from metalmatrix.cells.cell import Cell
-    from metalmatrix.published.targets import Target
     from metalmatrix.resolving.lock import Lock
     from metalmatrix.verdicts.evidence import Evidence
     from metalmatrix.verdicts.report import CellReport
@@ -284,7 +283,7 @@ def _known(report: CellReport) -> Iterator[TextLine]:
         yield line("Nothing is known of it yet.", indent=2)
     for item, sets in list(groups.items())[:_MOST_EVIDENCE]:
         again = item.message == report.verdict.message  # it has been told in full above
-        yield line(evidence_sentence(item, brief=again, target=report.cell.target), indent=2)
+        yield line(evidence_sentence(item, brief=again, cell=report.cell), indent=2)
         both = " and ".join(sorted(filter(None, sets)))
         about = f"{both} set{'s' if ' ' in both else ''}" if both else ""
         where = ", ".join(filter(None, [item.kind, about, item.date, item.source]))
@@ -295,8 +294,9 @@ def _known(report: CellReport) -> Iterator[TextLine]:
         yield line(f"{len(groups) - _MOST_EVIDENCE} more: --json has them all", "dim", indent=2)
 
 
-def evidence_sentence(item: Evidence, *, brief: bool = False, target: Target = ARM64) -> str:
+def evidence_sentence(item: Evidence, *, brief: bool = False, cell: Cell | None = None) -> str:
     """One piece of evidence in a sentence; *brief* cuts what it says to the first statement."""
+    target, product = (cell.target, cell.product) if cell else (ARM64, "TensorFlow")
     told = plain(item.told, _MESSAGE)
     if brief:
         told = short(told.partition(" (")[0])
@@ -312,7 +312,7 @@ def evidence_sentence(item: Evidence, *, brief: bool = False, target: Target = A
         ("linked", "fails"): f"{by} {taken}: {told}",
         ("reported", "ok"): f"Somebody reports: {told}",
         ("reported", "fails"): f"Somebody reports: {told}",
-        ("rehearsed", "ok"): f"Another platform's build of the same TensorFlow did well: {told}",
+        ("rehearsed", "ok"): f"Another platform's build of the same {product} did well: {told}",
         ("rehearsed", "skipped"): f"It was not rehearsed: {told}",
         ("ran", "ok"): f"On a Mac the checks did well: {told}",
         ("ran", "fails"): f"On a Mac a check failed: {told}",
@@ -322,7 +322,7 @@ def evidence_sentence(item: Evidence, *, brief: bool = False, target: Target = A
         if not item.run:
             return f"A plain install breaks a bound that is known to be needed: {told}"
         aside = "and so it would on a Mac" if item.portable else "which tells nothing of a Mac"
-        return f"Another platform's build of the same TensorFlow failed, {aside}: {told}"
+        return f"Another platform's build of the same {product} failed, {aside}: {told}"
     subject = {
         "resolved": "Whether it installs",
         "linked": "Whether the loader takes it" if own else "Whether the loader takes the plugin",

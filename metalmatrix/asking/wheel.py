@@ -19,7 +19,7 @@ from metalmatrix.asking import wheel_tags
 from metalmatrix.asking.loose import COMMAND
 from metalmatrix.errors import UsageError
 from metalmatrix.published import releases
-from metalmatrix.published.releases import FRAMEWORKS, PLUGIN, PLUGINS
+from metalmatrix.published.releases import FRAMEWORKS, LITERT, PLUGIN, PLUGINS
 from metalmatrix.published.targets import ARM64, TARGETS, is_for
 from metalmatrix.published.targets import named as target_name
 from metalmatrix.text import plain
@@ -167,6 +167,7 @@ class Explained:
             what = {
                 **dict.fromkeys(FRAMEWORKS, "TensorFlow's own binaries"),
                 **dict.fromkeys(PLUGINS, "a plugin, which TensorFlow loads when it is imported"),
+                **dict.fromkeys(LITERT, "LiteRT, which runs models without TensorFlow"),
             }.get(name, "compiled libraries")
             return f"{what}: {few(libraries)}"
         if self.listed and name in FRAMEWORKS and self.listed.size >= releases.BINARIES_FROM:
@@ -220,6 +221,8 @@ class Explained:
         elif self.named.distribution in PLUGINS:
             label = "metal" if self.named.distribution == PLUGIN else f"{self.named.distribution}=="
             words.append(f"{label}{self.named.version}")
+        elif self.named.distribution in LITERT and target == ARM64:
+            words.append(f"{self.named.distribution}=={self.named.version}")
         else:
             return ""
         return f"{COMMAND} {' '.join(words)}"

@@ -129,12 +129,13 @@ class Archive:
             raise WheelError(f"the wheel has {len(found)} files named {file} in a .dist-info")
         return self.text(found[0])
 
-    def text(self, name: str, limit: int = MAX_TEXT) -> str:
-        """A member that is text.
+    def text(self, name: str, limit: int = 0) -> str:
+        """A member that is text, of at most *limit* bytes, and never of more than `MAX_TEXT`.
 
         Raises:
-            WheelError: There is no such member, or it is no text of at most *limit* bytes.
+            WheelError: There is no such member, it is larger, or no text.
         """
+        limit = limit or MAX_TEXT
         shown = name.rpartition("/")[2][:200]
         if self.size(name) > limit:
             raise WheelError(f"its {shown} is larger than {limit >> 20} MiB")

@@ -112,7 +112,7 @@ def test_every_published_wheel_is_known() -> None:
     for facts in load_facts().wheels:
         item = by_name(facts.file)
         assert item.facts == facts
-        assert item.holds.startswith(("TensorFlow's own binaries: ", "a plugin"))
+        assert item.holds.startswith(("TensorFlow's own binaries: ", "a plugin", "LiteRT, which runs"))
         assert facts.sha256 in item.known
         assert [one.macos for one in item.named.taken] == [facts.macos_by_tag]
 

@@ -56,7 +56,7 @@ class TestShipped:
         assert not [line for line in lines if "= [" in line and "]" in line]
 
     def test_it_has_exactly_the_cells_that_were_asked_for(self) -> None:
-        """3.9 to 3.12, the last patch of each minor from 2.12 to 2.20, and five plugins: 200 cells."""
+        """The last patch of each minor from 2.12 to 2.20, five plugins: 200 cells; and 24 of LiteRT."""
         frameworks = {
             "tensorflow-macos": ["2.12.0", "2.13.1", "2.14.1", "2.15.0"],
             "tensorflow": ["2.15.1", "2.16.2", "2.17.1", "2.18.1", "2.19.1", "2.20.0"],
@@ -69,8 +69,9 @@ class TestShipped:
             for plugin in ("none", "0.8.0", "1.0.1", "1.1.0", "1.2.0")
         }
         matrix = load()
-        assert len(matrix.cells) == 200
-        assert set(matrix.cells) == wanted
+        lite = [cell for cell in matrix.cells if cell.lite]
+        assert (len(matrix.cells), len(lite)) == (224, 24)
+        assert set(matrix.cells) - set(lite) == wanted
         assert "py3.9-tf2.12.0-metal0.8.0" in {cell.id for cell in matrix.cells}
 
     def test_each_framework_is_listed_by_its_real_name(self) -> None:
@@ -88,11 +89,13 @@ class TestShipped:
                 for v in releases.expand(name, f"=={minor}.*", matrix.as_of)
                 if releases.has_binaries(known[v])
             ]
-            assert version == found[-1]
+            if name != "tflite-runtime":  # which has no wheel for Macs
+                assert version == found[-1]
 
     def test_the_newest_python_of_a_framework_comes_first(self) -> None:
         """The order that rehearsals depend on: frameworks ascending, and in each the newest Python first."""
-        cells = load().cells
+        cells = [cell for cell in load().cells if not cell.lite]
+        assert load().cells[: len(cells)] == tuple(cells)  # LiteRT comes last
         assert [cell.framework for cell in cells[:20]] == ["2.12.0"] * 20
         assert [cell.python for cell in cells[:20]] == ["3.12"] * 5 + ["3.11"] * 5 + ["3.10"] * 5 + [
             "3.9"

@@ -30,6 +30,8 @@ WHEELS = (
     FakeWheel("tensorflow-cpu", "2.17.0", "cp311-cp311-manylinux_2_17_x86_64"),
     FakeWheel("tensorflow-metal", "0.1.0", "cp38-cp38-macosx_11_0_x86_64"),
     FakeWheel("tensorflow-metal", "1.1.0", MAC, size=1_424_879, yanked=True),
+    FakeWheel("ai-edge-litert", "1.0.1", MAC),
+    FakeWheel("tflite-runtime", "2.5.0", "cp38-cp38-macosx_10_15_x86_64"),
     SOURCE,
 )
 UNIVERSAL = WHEELS[3]
@@ -63,6 +65,7 @@ def test_what_is_kept(*, as_html: bool) -> None:
         found = update.fetch_releases(index=index.url)
     assert found.odd == {}
     assert [(release.distribution, release.version) for release in found.releases] == [
+        ("ai-edge-litert", "1.0.1"),
         ("tensorflow", "2.17.0rc0"),
         ("tensorflow", "2.17.0"),
         ("tensorflow-cpu", "2.17.0"),
@@ -70,6 +73,7 @@ def test_what_is_kept(*, as_html: bool) -> None:
         ("tensorflow-metal", "0.1.0"),
         ("tensorflow-metal", "1.1.0"),
         ("tensorflow-metal-plugin", "0.4.1"),
+        ("tflite-runtime", "2.5.0"),
     ]
     kept = by_name(found)
     wheel = Wheel(f"tensorflow-2.17.0-{MAC}.whl", SHA, 236_132_222)
@@ -104,7 +108,7 @@ def test_sizes_are_asked_once() -> None:
         again = update.fetch_releases(found.releases, index=index.url)
         asked_again = [path for method, path in index.requests if method == "HEAD"]
         fetched = [path for method, path in index.requests if method == "GET" and "/files/" in path]
-    assert len(asked) == 6
+    assert len(asked) == 8
     assert asked_again == asked
     assert fetched == [f"/files/{SOURCE.file}"]
     assert again == found
@@ -148,7 +152,7 @@ def test_an_sdist_that_lies(odd: dict[str, Any], why: str) -> None:
     assert reason.startswith(why)
     assert count == 1
     assert by_name(found)["tensorflow-metal-plugin 0.4.1"].sdist is None
-    assert len(found.releases) == 7
+    assert len(found.releases) == 9
 
 
 @both_kinds
@@ -280,15 +284,15 @@ class TestMain:
         assert update.main(force=False, path=path) == 0
         printed = capsys.readouterr().out
         assert printed.startswith(
-            "left out: 1 files (odd file name)\n--- known\n+++ published\n+tensorflow 2.17.0rc0: "
+            "left out: 1 files (odd file name)\n--- known\n+++ published\n+ai-edge-litert 1.0.1: "
         )
         assert printed.endswith("not written; to write it: python -m metalmatrix update --force\n")
         assert not path.exists()
 
         assert update.main(force=True, path=path) == 0
-        assert capsys.readouterr().out.endswith("wrote releases.jsonl: 7 releases\n")
+        assert capsys.readouterr().out.endswith("wrote releases.jsonl: 9 releases\n")
         written = path.read_bytes()
-        assert releases.parse_releases(written.decode())[0].version == "2.17.0rc0"
+        assert releases.parse_releases(written.decode())[0].version == "1.0.1"
 
         assert update.main(force=True, path=path) == 0
         assert capsys.readouterr().out.endswith("nothing new\n")
@@ -302,7 +306,7 @@ class TestMain:
         with pytest.raises(MatrixError, match="damaged"):
             update.main(force=False, path=path)
         assert update.main(force=True, path=path) == 0
-        assert len(releases.parse_releases(path.read_text(encoding="utf-8"))) == 7
+        assert len(releases.parse_releases(path.read_text(encoding="utf-8"))) == 9
 
 
 @pytest.mark.index

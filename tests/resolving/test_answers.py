@@ -108,7 +108,7 @@ class TestShipped:
         monkeypatch.setattr("metalmatrix.resolving.resolve.ask", ask)
         monkeypatch.setattr("metalmatrix.resolving.resolve.recall", lambda _: None)
         resolver = Resolver(answered_as_of())
-        cells = (*history.cells(), *history.cells("x86_64"), *matrix_file.load().cells)
+        cells = (*history.cells(), *history.cells("x86_64"), *history.litert(), *matrix_file.load().cells)
         resolver.resolve(cells)
         outcomes = {
             (resolver.answer(cell, which).outcome, bool(sdist_of(cell))) for cell in cells for which in SETS

@@ -67,7 +67,7 @@ def test_frameworks() -> None:
     """Each framework has Python's module first, hidden, then what is loaded globally; all are asked all."""
     names = frozenset(symbol.name for symbol in FACTS.symbols)
     for wheel in FACTS.wheels:
-        if wheel.distribution == releases.PLUGIN:
+        if wheel.distribution not in releases.FRAMEWORKS:
             continue
         first, *others = wheel.libraries
         assert first.path == "tensorflow/python/_pywrap_tensorflow_internal.so"
