@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from metalmatrix.asking import install
 from metalmatrix.asking.nearest import GOOD, nearest
-from metalmatrix.cells.cell import CONDA, CONDA_FORGE, LITE, NO_PLUGIN, VENV
+from metalmatrix.cells.cell import CONDA_FORGE, LITE, NO_PLUGIN, VENV
 from metalmatrix.published.compiled import BY_WHOM
 from metalmatrix.published.releases import FRAMEWORKS, has_binaries, published
 from metalmatrix.published.targets import ARM64, X86_64
@@ -39,18 +39,6 @@ if TYPE_CHECKING:
 
 FEW = 20
 """Cells up to which the nearest and the commands are in the JSON: for more it would take long."""
-
-BY_CONDA = {
-    CONDA: (
-        "Its interpreter comes from conda, its packages from the package index by pip: what is known of the "
-        "wheels is the same as without conda."
-    ),
-    CONDA_FORGE: (
-        "TensorFlow itself comes from conda-forge, which builds it: what is known of wheels says nothing of "
-        "it. Only a plugin comes from there, by pip, without what it requires."
-    ),
-}
-"""What there is to know of a route beside the verdict."""
 
 _MESSAGE, _SOURCE = 700, 200
 _MOST_EVIDENCE = 12
@@ -159,7 +147,7 @@ def lines(item: Explained, facts: Facts) -> Iterator[TextLine]:
     yield line(_sentence(report))
     if report.cell.target == X86_64:
         yield line(_intel(report.cell))
-    if told := BY_CONDA.get(report.cell.route):
+    if told := install.BY_CONDA.get(report.cell.route):
         yield line(told)
     yield from _seen(report, facts)
     if report.macos:

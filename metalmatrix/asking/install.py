@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from metalmatrix.cells.cell import Cell
     from metalmatrix.resolving.lock import Lock
 
+BY_CONDA = {
+    CONDA: (
+        "Its interpreter comes from conda, its packages from the package index by pip: what is known of the "
+        "wheels is the same as without conda."
+    ),
+    CONDA_FORGE: (
+        "TensorFlow itself comes from conda-forge, which builds it: what is known of wheels says nothing of "
+        "it. Only a plugin comes from there, by pip, without what it requires."
+    ),
+}
+"""What there is to know of a route beside the verdict."""
+
 
 def requirements(cell: Cell, lock: Lock | None = None) -> tuple[str, ...]:
     """What is to be installed for *cell*, as PEP 508 writes it: framework, plugin, bounds.

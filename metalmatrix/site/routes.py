@@ -82,7 +82,7 @@ def litert(items: Iterable[CellReport], told: Shared) -> Iterator[Lite]:
         rows = []
         for version in sorted({version for version, _ in found}, key=Version, reverse=True):
             cells = (found.get((version, python)) for python in pythons)
-            rows.append((version, tuple(item and _way(item, numbers) for item in cells)))
+            rows.append((version, tuple(_way(item, numbers) if item else None for item in cells)))
         yield Lite(product, pythons, tuple(rows))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import re
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +11,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metalmatrix.cells.cell import Cell
+from metalmatrix.cells.cell import SUFFIXES, VENV, Cell
 from metalmatrix.cells.matrix import Expect
 from metalmatrix.cells.matrix_file import default_path, load, parse
 from metalmatrix.errors import MatrixError, UsageError
@@ -56,7 +56,7 @@ class TestShipped:
         assert not [line for line in lines if "= [" in line and "]" in line]
 
     def test_it_has_exactly_the_cells_that_were_asked_for(self) -> None:
-        """The last patch of each minor from 2.12 to 2.20, five plugins: 200 cells; and 24 of LiteRT."""
+        """The last patch of each minor from 2.12 to 2.20, five plugins: 200; 24 of LiteRT; 3 by conda."""
         frameworks = {
             "tensorflow-macos": ["2.12.0", "2.13.1", "2.14.1", "2.15.0"],
             "tensorflow": ["2.15.1", "2.16.2", "2.17.1", "2.18.1", "2.19.1", "2.20.0"],
@@ -70,8 +70,15 @@ class TestShipped:
         }
         matrix = load()
         lite = [cell for cell in matrix.cells if cell.lite]
-        assert (len(matrix.cells), len(lite)) == (224, 24)
-        assert set(matrix.cells) - set(lite) == wanted
+        by_conda = [cell for cell in matrix.cells if cell.route in SUFFIXES]
+        assert (len(matrix.cells), len(lite)) == (227, 24)
+        assert set(matrix.cells) - {*lite, *by_conda} == wanted
+        assert [cell.id for cell in by_conda] == [
+            "py3.9-tf2.12.0-metal0.8.0-conda",
+            "py3.11-tf2.19.1-metal1.2.0-conda",
+            "py3.11-tf2.19.1-metal1.2.0-conda-forge",
+        ]
+        assert {replace(cell, route=VENV) for cell in by_conda} < wanted  # beside the same cell without conda
         assert "py3.9-tf2.12.0-metal0.8.0" in {cell.id for cell in matrix.cells}
 
     def test_each_framework_is_listed_by_its_real_name(self) -> None:
@@ -96,6 +103,7 @@ class TestShipped:
         """The order that rehearsals depend on: frameworks ascending, and in each the newest Python first."""
         cells = [cell for cell in load().cells if not cell.lite]
         assert load().cells[: len(cells)] == tuple(cells)  # LiteRT comes last
+        cells = [cell for cell in cells if cell.route == VENV]
         assert [cell.framework for cell in cells[:20]] == ["2.12.0"] * 20
         assert [cell.python for cell in cells[:20]] == ["3.12"] * 5 + ["3.11"] * 5 + ["3.10"] * 5 + [
             "3.9"

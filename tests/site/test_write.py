@@ -122,7 +122,7 @@ class TestCommand:
         assert main(["table", "--readme", str(readme), "--since", str(old)]) == 0
         assert "written: site/index.html, site/ops.html, site/compat.json" in capsys.readouterr().err
         told = json.loads((clone / "site" / "compat.json").read_text(encoding="utf-8"))
-        assert len(told["cells"]) == 224
+        assert len(told["cells"]) == 227
         page = (clone / "site" / "index.html").read_text(encoding="utf-8")
         assert f"<strong>{len(pages.history_reports()):,}</strong>" in page
         assert f'<b class="kind">new</b> <a href="#{first}">' in page
