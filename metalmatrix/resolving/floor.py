@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from metalmatrix.resolving.lock import Lock, Package
     from metalmatrix.wheels.wheel_facts import Facts
 
-KNOWN = "What a library was built for is known of TensorFlow, its plugins and LiteRT; of other wheels the tags are."
+KNOWN = (
+    "What a library was built for is known of TensorFlow, its plugins and LiteRT; "
+    "of other wheels the tags are."
+)
 """How far a floor goes."""
 
 _NAMED = 2
