@@ -49,6 +49,9 @@ def folders(prefix, config):
         found += [sysconfig.get_paths(vars={"base": root, "platbase": root})["purelib"] for root in prefixes]
     finally:
         site.PREFIXES = old
+    if prefix:  # without `site`, Debian's Python takes an environment for a system, and names other folders
+        own = os.path.join(prefix, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
+        found += [] if own in found else [own]
     return found, user
 
 
