@@ -109,11 +109,19 @@ def _job(data: Mapping[str, Any]) -> Iterator[str]:
         "environments: a person who wants to look into one has it."
     )
     yield from table(
-        ["caches full, environments and results gone", "command", "wall", "processor", "wall, times ours"],
+        [
+            "caches full, environments and results gone",
+            "command",
+            "turns",
+            "wall",
+            "processor",
+            "wall, times ours",
+        ],
         [
             [
                 name,
                 f"`{entry['command']}`",
+                str(len(entry["samples"])),
                 seconds_text(median(entry)),
                 seconds_text(median(entry, "cpu")),
                 f"{median(entry) / median(ours):.2f}",
