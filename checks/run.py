@@ -1,10 +1,10 @@
 """Runs checks inside the environment they are about, and tells the supervisor through a pipe.
 
 Started as ``PYTHON -I -X faulthandler run.py FD`` with the job as a line of JSON on stdin: ``token``,
-``checks`` (their ids, in order) and ``limits``.  Each line on FD is one event: ``start``, ``facts``,
-``done`` or ``fresh``, always with the token, so that what the environment itself writes there by
-accident counts for nothing.  After each check it waits for a line on stdin: by then the supervisor has
-read what was printed, and what a crash prints next is the next check's.
+``checks`` (their ids, in order), ``prefix`` (of their modules) and ``limits``.  Each line on FD is one event:
+``start``, ``facts``, ``done`` or ``fresh``, always with the token, so that what the environment itself writes
+there by accident counts for nothing.  After each check it waits for a line on stdin: by then the supervisor
+has read what was printed, and what a crash prints next is the next check's.
 
 One process runs all checks, since importing TensorFlow is what costs; when it dies, the supervisor
 starts another for the checks that are left.
@@ -56,7 +56,7 @@ def main(argv):
         while line:
             line = line[os.write(channel, line) :]
 
-    checks, lib = load(job["checks"], job.get("prefix", "check_"))
+    checks, lib = load(job["checks"], job["prefix"])
     for check in job["checks"]:
         watch_over(job["limits"]["seconds"])
         send("start", check)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
-from metalmatrix.cells.cell import CONDA, CONDA_FORGE, NO_PLUGIN, VENV
+from metalmatrix.cells.cell import CONDA, CONDA_FORGE, LITE, NO_PLUGIN, VENV
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,11 +75,8 @@ def nearest(cell: Cell, universe: Iterable[Cell], reports_of: ReportsOf) -> tupl
         reports_of: Gives the reports of cells, in any order.
     """
     found: list[Near] = []
-    universe = [
-        other
-        for other in universe
-        if (other.route == VENV or cell.lite) and bool(other.lite) == bool(cell.lite)
-    ]
+    route = LITE if cell.lite else VENV
+    universe = [other for other in universe if other.route == route]
     if cell.route == CONDA:  # what is to be taken instead is installed in the same way
         universe = [replace(other, route=cell.route) for other in universe]
     for reports in _asked(_batches(cell, universe), reports_of):

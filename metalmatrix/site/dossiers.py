@@ -266,7 +266,7 @@ def pieces(item: CellReport) -> Iterator[Piece]:
             evidence.kind,
             " and ".join(sorted(filter(None, about))),
             evidence.outcome,
-            in_parts(item.cell, evidence_sentence(evidence)),
+            in_parts(item.cell, evidence_sentence(evidence, cell=item.cell)),
             plain(evidence.date, 20),
             in_parts(item.cell, evidence.source, _SOURCE),
             tuple(in_parts(item.cell, note) for note in evidence.notes),

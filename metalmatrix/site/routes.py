@@ -91,8 +91,11 @@ def _numbers(told: Shared) -> Mapping[Cell, int]:
 
 
 def _way(item: CellReport, numbers: Mapping[Cell, int]) -> Way:
-    kinds = {e.kind: e.outcome for e in item.evidence if e.set != "plain"}
-    known = ", ".join(f"{kind} {kinds[kind]}" for kind in _KINDS if kind in kinds)
+    seen: dict[str, set[str]] = {}
+    for e in item.evidence:
+        if e.set != "plain":
+            seen.setdefault(e.kind, set()).add(e.outcome)
+    known = ", ".join(f"{kind} {' and '.join(sorted(seen[kind]))}" for kind in _KINDS if kind in seen)
     cell, verdict = item.cell, item.verdict
     way = WAYS.get(cell.route, cell.product)
     return Way(cell.id, way, verdict.word, item.plain_is_worse, numbers[cell], known or "nothing")

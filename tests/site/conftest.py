@@ -47,11 +47,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Gives the address of a page on disk: the whole ``history``, also with ``kernels``; ``ran``; ``ops``."""
+    """Gives the address of a page: ``history``, also with ``kernels`` or ``routes``; ``ran``; ``ops``."""
     folder: Path = tmp_path_factory.mktemp("site")
     made: dict[str, Callable[[], str]] = {
         "history": pages.whole_page,
         "ran": lambda: page.render(pages.ran()),
+        "routes": lambda: page.render(pages.with_routes()),
         "ops": lambda: ops_page.render(load_variants()),
         "kernels": lambda: page.render(pages.whole(variants=load_variants())),
     }
@@ -88,9 +89,6 @@ def opened(browser: Browser, address: Callable[[str], str]) -> Iterator[Callable
     yield open_
     for context in contexts:
         context.close()
-    assert {url.partition("#")[0] for url in asked} <= {
-        address("history"),
-        address("ran"),
-        address("kernels"),
-    }
+    pages_ = ("history", "ran", "kernels", "routes")
+    assert {url.partition("#")[0] for url in asked} <= {*map(address, pages_)}
     assert complaints == []

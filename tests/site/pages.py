@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from metalmatrix.cells import history
+from metalmatrix.cells.cell import SUFFIXES, Cell
 from metalmatrix.diff.change import Change
 from metalmatrix.reported.neighbours import Neighbour
 from metalmatrix.reported.score import Comparison, Score
@@ -58,6 +59,22 @@ def whole(variants: tuple[Variant, ...] = ()) -> Publication:
     table = Report(answered_as_of(), tuple(inside.values()))
     others = tuple(item for item in reports if item.cell.id not in inside)
     return Publication(table, others, answered_as_of().isoformat(), show.current_score(), None, variants)
+
+
+@cache
+def by_routes() -> tuple[CellReport, ...]:
+    """A pair by each route, another by pip alone, and the whole of LiteRT, as a clone knows them."""
+    pair = Cell.parse("py3.11-tf2.19.1-metal1.2.0")
+    by_conda = [replace(pair, route=route) for route in SUFFIXES]
+    cells = (pair, *by_conda, Cell.parse("py3.11-tf2.18.1-nometal"), *history.litert())
+    return tuple(Explainer(answered_as_of(), channels=False).reports(cells))
+
+
+def with_routes() -> Publication:
+    """The whole history, with what is known of other routes."""
+    plain = whole()
+    known = {item.cell for item in plain.cells}
+    return replace(plain, others=(*plain.others, *(i for i in by_routes() if i.cell not in known)))
 
 
 @cache

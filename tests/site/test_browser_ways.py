@@ -8,7 +8,7 @@ import pytest
 
 from metalmatrix.site.publication import best_of
 from tests.site import pages
-from tests.site.test_browser import CELL
+from tests.site.test_browser import CELL, axe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,3 +103,23 @@ def test_nothing_touches_the_verdicts(opened: Open) -> None:
     assert tile
     assert below
     assert below["y"] - tile["y"] - tile["height"] >= 16
+
+
+class TestRoutes:
+    @pytest.mark.parametrize("width", [390, 1440])
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    def test_axe_has_nothing_against_them(self, opened: Open, theme: str, width: int) -> None:
+        """The routes beside each other and LiteRT, on a phone and on a wide screen."""
+        shown = opened("routes", viewport={"width": width, "height": 900}, color_scheme=theme)
+        assert shown.locator("#routes tbody tr").count() == 3
+        assert axe(shown) == []
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+
+    @pytest.mark.parametrize("cell", ["py3.11-tf2.19.1-metal1.2.0-conda-forge", "py3.11-litert2.0.3"])
+    def test_an_address_leads_to_its_line(self, opened: Open, cell: str) -> None:
+        """Such a cell has no panel: its line comes into view, and nobody is told that there is none."""
+        shown = opened("routes", f"#{cell}")
+        place = shown.evaluate(f"document.getElementById('{cell}').getBoundingClientRect().top")
+        assert 0 < place < 900
+        assert "No combination" not in shown.locator("#told").inner_text()
+        assert shown.locator("dialog[open]").count() == 0

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalmatrix.cells import history
-from metalmatrix.cells.cell import CONDA, CONDA_FORGE, Cell
-from metalmatrix.resolving.answers import answered_as_of
+from metalmatrix.cells.cell import VENV, Cell
 from metalmatrix.site import page, routes
 from metalmatrix.site.dossiers import shared
-from metalmatrix.verdicts.explain import Explainer
-from tests.site.pages import whole
+from tests.samples import evidence
+from tests.site.pages import by_routes, whole_page, with_routes
 
 if TYPE_CHECKING:
     from metalmatrix.verdicts.report import CellReport
@@ -21,10 +20,8 @@ PAIR = Cell.parse("py3.11-tf2.19.1-metal1.2.0")
 
 @pytest.fixture(scope="module")
 def items() -> tuple[CellReport, ...]:
-    """A pair by each route, another by pip alone, and the whole of LiteRT, as a clone knows them."""
-    by_conda = [replace(PAIR, route=route) for route in (CONDA, CONDA_FORGE)]
-    cells = (PAIR, *by_conda, Cell.parse("py3.11-tf2.18.1-nometal"), *history.litert())
-    return tuple(Explainer(answered_as_of(), channels=False).reports(cells))
+    """Cells of every route, as a clone knows them."""
+    return by_routes()
 
 
 class TestCompared:
@@ -66,17 +63,37 @@ class TestLite:
         assert {way.word for _, ways in old.rows for way in ways if way} == {"not-installable"}
 
 
+def test_how_it_is_known_hides_no_failure() -> None:
+    """Where one machine saw it pass and another saw it fail, both are said; of the pinned set alone."""
+    (item,) = (one for one in by_routes() if one.cell.id == f"{PAIR.id}-conda")
+    seen = [
+        evidence("rehearsed", "fails", "fit"),
+        evidence("rehearsed", "ok"),
+        evidence("ran", "fails", "fit", set="plain"),
+    ]
+    item = replace(item, evidence=(*item.evidence, *seen))
+    (found,) = routes.compared((item,), shared((item,)))
+    assert found.ways[0].known == "resolved ok, linked ok, rehearsed fails and ok"
+
+
+def test_the_evidence_of_litert_is_of_litert(items: tuple[CellReport, ...]) -> None:
+    """What is said of a run of it names it, and not TensorFlow."""
+    (item,) = (one for one in items if one.cell.id == "py3.12-litert2.3.0")
+    found = shared((replace(item, evidence=(*item.evidence, evidence("rehearsed", "ok"))),))
+    told = [str(piece.said) for piece in found.observations if piece.kind == "rehearsed"]
+    assert len(told) == 1
+    assert "build of the same LiteRT did well" in told[0]
+
+
 def test_the_page_has_them_and_its_grid_has_not(items: tuple[CellReport, ...]) -> None:
     """Each has an anchor by its id, for addresses; the grid's columns are as without them."""
-    plain = whole()
-    also = tuple(item for item in items if item.cell not in {one.cell for one in plain.cells})
-    html = page.render(replace(plain, others=(*plain.others, *also)))
-    for item in also:
-        assert html.count(f'id="{item.cell.id}"') == 1
+    html = page.render(with_routes())
+    for item in items:
+        assert item.cell.route == VENV or html.count(f'id="{item.cell.id}"') == 1
     assert len(html.encode()) < 300_000
 
     def grid(text: str) -> str:
         head = text.split('<table id="cells"')[1]
         return head.split("</thead>")[0]
 
-    assert grid(html) == grid(page.render(plain))
+    assert grid(html) == grid(whole_page())
