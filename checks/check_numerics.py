@@ -70,14 +70,15 @@ def examine(report, tf, np, devices):
 
 def measure(bench, fine, coarse):
     """Every case in every dtype and mode, on one device."""
-    for one in fine:
-        bench.case(one, "float32")
-    for one in coarse:
-        for dtype in (*SMALL, *(compare.MIXED if one.case.mixed else ())):
-            bench.case(one, dtype)
+    bench.cases(fine, "float32")
+    for dtype in SMALL:
+        bench.cases(coarse, dtype)
+    mixed = [one for one in coarse if one.case.mixed]
+    for policy in compare.MIXED:
+        bench.cases(mixed, policy)
     bench.predict([one for one in fine if one.case.layer], "float32")
     for policy in compare.MIXED:
-        bench.predict([one for one in coarse if one.case.mixed], policy)
+        bench.predict(mixed, policy)
 
 
 def rectifiers(bench, facts):

@@ -36,7 +36,7 @@ class Case(NamedTuple):
         layer: Makes the Keras layer, ``(tf, **more)``, whose weights are the inputs after the first.
         length: The longest chain of additions in it, forward or gradient: see ``numeric_compare.allowed``.
         wrt: The inputs whose gradient is compared, by index; None for all of them.
-        slopes: The gradient in NumPy, ``(np, upstream, *arrays)``, where differences would take too long.
+        slopes: The gradient in NumPy, ``(np, upstream, *arrays)``, where differences take too long.
         mixed: Whether the layer is compared under the mixed policies.
     """
 
@@ -102,6 +102,11 @@ def dense(name):
         # Keras 2 knows these two by no name.
         return getattr(tf.nn, name) if name in ("relu6", "leaky_relu") else name
 
+    def slopes(np, up, x, kernel, bias):
+        before = x @ kernel + bias
+        (up,) = reference.slopes(np, lambda z: reference.activation(np, name, z), [before], up, (0,))
+        return [up @ kernel.T, x.T @ up, up.sum(axis=0)]
+
     return Case(
         "dense " + name,
         # relu6 is to meet its upper end; the others would be told little beyond theirs.
@@ -110,6 +115,7 @@ def dense(name):
         lambda tf, x, kernel, bias: getattr(tf.nn, name)(tf.nn.bias_add(tf.matmul(x, kernel), bias)),
         lambda tf, **more: tf.keras.layers.Dense(16, activation=keras(tf), **more),
         length=32,
+        slopes=slopes,
         mixed=name == "relu",
     )
 
@@ -117,6 +123,12 @@ def dense(name):
 def convolutions():
     def layer(name, *arguments, **options):
         return lambda tf, **more: getattr(tf.keras.layers, name)(*arguments, **options, **more)
+
+    def slopes(np, up, x, k, *_):
+        return [*reference.conv2d_slopes(np, up, x, k), up.sum(axis=(0, 1, 2))]
+
+    def relu_slopes(np, up, x, k, b):
+        return slopes(np, up * (reference.conv2d(np, x, k) + b > 0), x, k)
 
     same = {"padding": "same"}
     return [
@@ -135,6 +147,7 @@ def convolutions():
             lambda tf, x, k, b: tf.nn.bias_add(tf.nn.conv2d(x, k, 1, "SAME"), b),
             layer("Conv2D", 8, 3, **same),
             length=100,
+            slopes=slopes,
             mixed=True,
         ),
         Case(
@@ -144,6 +157,7 @@ def convolutions():
             lambda tf, x, k, b: tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, k, 1, "SAME"), b)),
             layer("Conv2D", 8, 3, activation="relu", **same),
             length=100,
+            slopes=relu_slopes,
         ),
         Case(
             "conv2d strides 2",
@@ -152,6 +166,7 @@ def convolutions():
             lambda tf, x, k: tf.nn.conv2d(x, k, 2, "SAME"),
             layer("Conv2D", 8, 3, strides=2, use_bias=False, **same),
             length=36,
+            slopes=lambda np, up, x, k: reference.conv2d_slopes(np, up, x, k, stride=2),
         ),
         Case(
             "depthwise conv2d",
@@ -160,6 +175,7 @@ def convolutions():
             lambda tf, x, k: tf.nn.depthwise_conv2d(x, k, [1, 1, 1, 1], "SAME"),
             layer("DepthwiseConv2D", 3, depth_multiplier=2, use_bias=False, **same),
             length=100,
+            slopes=reference.depthwise_slopes,
         ),
         Case(
             "max pooling",

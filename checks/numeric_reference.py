@@ -60,6 +60,36 @@ def conv2d(np, x, kernel, stride=1):
     return sum(part @ kernel[i, j] for i, j, part in windows(np, x, kernel.shape[0], stride))
 
 
+def conv2d_slopes(np, upstream, x, kernel, stride=1):
+    """The gradient of ``conv2d``, which is linear in each of the two, so that no difference is needed."""
+    return [
+        by_image(np, lambda units: conv2d(np, units, kernel, stride), x, upstream),
+        by_window(np, x, kernel, stride, upstream, "bhwi,bhwo->io"),
+    ]
+
+
+def depthwise_slopes(np, upstream, x, kernel):
+    """The gradient of ``depthwise``, likewise."""
+    apart = upstream.reshape(*upstream.shape[:3], *kernel.shape[2:])
+    return [
+        by_image(np, lambda units: depthwise(np, units, kernel), x, upstream),
+        by_window(np, x, kernel, 1, apart, "bhwc,bhwcm->cm"),
+    ]
+
+
+def by_image(np, function, x, upstream):
+    """The gradient for images of a function that is linear in each, from what it makes of each unit image."""
+    units = np.eye(x[0].size).reshape(-1, *x.shape[1:])
+    jacobian = function(units).reshape(len(units), -1)
+    return (upstream.reshape(len(x), -1) @ jacobian.T).reshape(x.shape)
+
+
+def by_window(np, x, kernel, stride, upstream, pattern):
+    """The gradient for a kernel: at each of its places, that of what it sees of the images."""
+    places = [np.einsum(pattern, part, upstream) for _, _, part in windows(np, x, kernel.shape[0], stride)]
+    return np.reshape(places, kernel.shape)
+
+
 def conv1d(np, x, kernel):
     """A kernel ``(size, channels in, channels out)`` over series; the size is odd."""
     size, length = kernel.shape[0], x.shape[1]

@@ -75,25 +75,42 @@ class Bench:
         self.kernels = {}
         self.refused = {}
 
-    def case(self, expected, dtype):
-        """Compares one case, forward and gradient, eager and in a graph."""
-        name, strict = expected.case.name, True
-        for mode in (EAGER, GRAPH):
-            try:
-                try:
-                    results = self.results(expected, dtype, mode, strict)
-                except Exception as error:
-                    if not (strict and compare.lacks_kernel(error)):
-                        raise
-                    self.lacks(name, dtype, error)
-                    if dtype != "float32":
-                        return  # a model in it is not for this device
-                    strict = False
-                    results = self.results(expected, dtype, mode, strict)
-            except Exception as error:
-                self.raised(expected, dtype, mode, error)
+    def cases(self, chosen, dtype):
+        """Compares cases, forward and gradient: each eagerly, then in graphs."""
+        placing = [self.attempt([one], dtype, EAGER, strict=True) for one in chosen]
+        for strict in (True, False):
+            self.together([one for one, how in zip(chosen, placing) if how is strict], dtype, GRAPH, strict)
+
+    def predict(self, chosen, dtype):
+        """Compares `model.predict` of every layer."""
+        self.together(chosen, dtype, PREDICT, strict=False)
+
+    def together(self, chosen, dtype, mode, strict):
+        """Compares cases in one graph, since each graph costs its making; those known to raise apart."""
+        sound = [one for one in chosen if one.case.name not in self.refused]
+        apart = [[one] for one in chosen if one.case.name in self.refused]
+        for group in filter(None, [sound, *apart]):
+            self.attempt(group, dtype, mode, strict)
+
+    def attempt(self, group, dtype, mode, strict):
+        """Compares cases in one go; how they were placed, or None where the device is not asked for them."""
+        try:
+            results = self.results(group, dtype, mode, strict)
+        except Exception as error:
+            if len(group) > 1:  # one of them, and its name is what counts
+                for one in group:
+                    self.attempt([one], dtype, mode, strict)
+            elif strict and compare.lacks_kernel(error):
+                self.lacks(group[0].case.name, dtype, error)
+                if dtype != "float32":
+                    return None  # a model in it is not for this device
+                return self.attempt(group, dtype, mode, strict=False)
             else:
-                self.compare(expected, dtype, mode, *results)
+                self.raised(group[0], dtype, mode, error)
+        else:
+            for one, (value, slopes) in zip(group, results):
+                self.compare(one, dtype, mode, value, slopes)
+        return strict
 
     def lacks(self, name, dtype, error):
         """Notes an operation for which a kernel is not registered, and what that kernel is registered for."""
@@ -103,20 +120,34 @@ class Bench:
         if kernel not in self.kernels and kernel != "a kernel":
             self.kernels[kernel] = dtypes_of(kernel, self.device.strip("/").split(":")[0])
 
-    def results(self, expected, dtype, mode, strict):
-        """The value and the slopes, as NumPy arrays; ``strict`` for soft placement off."""
+    def results(self, group, dtype, mode, strict):
+        """The value and the slopes of each case, as NumPy arrays; ``strict`` for soft placement off."""
+        if mode == PREDICT:
+            return [(value, []) for value in self.predicted(group, dtype)]
         with on_device_alone(self.tf, self.device) if strict else self.placed_by_default():
-            both, alone, tensors = self.functions(expected, dtype, mode == GRAPH)
-            value, slopes = both(*tensors)
-            value = alone(*tensors) if alone else value
-            return value.numpy(), [slope.numpy() for slope in slopes]
+            made = [self.functions(one, dtype) for one in group]
+            found = self.called([both for both, _, _ in made], [tensors for _, _, tensors in made], mode)
+            values = [value for value, _ in found]
+            if mode == GRAPH and dtype == "float32":
+                # Where no gradient is asked for, TensorFlow fuses more.
+                values = self.called([forward for _, forward, _ in made], [t for _, _, t in made], mode)
+            slopes = [[slope.numpy() for slope in slopes] for _, slopes in found]
+            return list(zip([value.numpy() for value in values], slopes))
 
-    def functions(self, expected, dtype, graph):
-        """The case as a function that gives its value and its slopes, and as one that gives its value alone.
+    def called(self, functions, arguments, mode):
+        """What the functions give, called one by one or in one graph.
 
-        In a graph the two differ: where no gradient is asked for, TensorFlow fuses more.  AutoGraph is off:
-        no case has control flow for it to convert, and converting took a quarter of the check's time.
+        AutoGraph is off: no case has control flow for it to convert, and converting took a quarter of the
+        check's time.
         """
+
+        def every(arguments):
+            return [function(*some) for function, some in zip(functions, arguments)]
+
+        return (self.tf.function(every, autograph=False) if mode == GRAPH else every)(arguments)
+
+    def functions(self, expected, dtype):
+        """A function that gives the case's value and its slopes, one that gives its value, and the inputs."""
         tf, case = self.tf, expected.case
         policy = dtype in compare.MIXED
         tensors = [tf.constant(array, "float32" if policy else dtype) for array in expected.arrays]
@@ -139,10 +170,7 @@ class Bench:
             slopes = tape.gradient(value, sources, output_gradients=upstream) if sources else []
             return value, [tf.convert_to_tensor(slope) for slope in slopes]
 
-        if not graph:
-            return both, None, tensors
-        alone = tf.function(forward, autograph=False) if dtype == "float32" else None
-        return tf.function(both, autograph=False), alone, tensors
+        return both, forward, tensors
 
     def compare(self, expected, dtype, mode, value, slopes):
         """Holds a value and its slopes against the reference."""
@@ -153,23 +181,6 @@ class Bench:
         errors = [compare.error_of(self.np, got, slope, dtype) for got, slope in zip(slopes, expected.slopes)]
         if errors:
             self.found.add(max(errors), length, direction="gradient", **what)
-
-    def predict(self, chosen, dtype):
-        """Compares `model.predict` of every layer: all in one model, since each model costs its tracing."""
-        together = [one for one in chosen if one.case.name not in self.refused]
-        apart = [[one] for one in chosen if one.case.name in self.refused]
-        for group in [together, *apart]:
-            try:
-                values = self.predicted(group, dtype)
-            except Exception as error:
-                if len(group) == 1:
-                    self.raised(group[0], dtype, PREDICT, error)
-                    continue
-                for one in group:  # one of them, and its name is what counts
-                    self.predict([one], dtype)
-            else:
-                for one, value in zip(group, values):
-                    self.compare(one, dtype, PREDICT, value, [])
 
     def predicted(self, chosen, dtype):
         """What one model of all ``chosen`` layers predicts, an array for each."""

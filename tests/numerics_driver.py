@@ -2,6 +2,7 @@
 
 ``PYTHON numerics_driver.py CHECKS``: each fault is put into TensorFlow's own namespace, the cases that use it
 are compared on a CPU, and a line of JSON tells what the check made of it.  A second CPU stands in for a GPU.
+The last line holds the gradients that the reference has by a formula against differences.
 """
 
 # It runs in that environment, whose TensorFlow has no types, and imports once it is told from where.
@@ -20,6 +21,7 @@ sys.path.insert(0, sys.argv[1])
 
 import check_numerics
 import checklib
+import numeric_reference
 import numpy as np
 import tensorflow as tf
 
@@ -87,12 +89,28 @@ def examined(where, names, only):
     return {"message": message, "facts": report.facts}
 
 
+def by_formula():
+    """The cases whose gradient is no difference."""
+    return [check_numerics.expect(np, case, 0, fine=True) for case in check_numerics.cases() if case.slopes]
+
+
+def off(one):
+    """How far each of a case's gradients is from central differences, of the largest number; the most."""
+
+    def value(*moved):
+        return one.case.expected(np, *moved)
+
+    found = numeric_reference.slopes(np, value, one.arrays, one.upstream, one.wrt)
+    return max(abs(one.slopes[i] - slope).max() / abs(slope).max() for i, slope in enumerate(found))
+
+
 def main():
     """One line for each fault."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     for fault, what in FAULTS.items():
         print(json.dumps({"fault": fault, **examined(*what)}, default=str))
+    print(json.dumps({"fault": "slopes", "off": {one.case.name: off(one) for one in by_formula()}}))
 
 
 main()

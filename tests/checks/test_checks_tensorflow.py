@@ -170,6 +170,24 @@ def test_each_fault_is_named(fault: str, told: str, findings: dict[str, dict[str
     assert told in findings[fault]["message"]
 
 
+def test_one_that_raises_hides_no_other(findings: dict[str, dict[str, Any]]) -> None:
+    """A graph holds many operations: when it raises, each is computed in one of its own."""
+    facts = findings["raises"]["facts"]
+    assert {(row["op"], row["mode"]) for row in facts["differences"] if row["dtype"] == "float32"} == {
+        ("sort", "eager"),
+        ("sort", "tf.function"),
+    }
+    # The sum: forward and gradient, eager and in a graph, in three dtypes; the sort raised in each.
+    assert facts["compared"] == 12 + 6
+
+
+def test_the_gradients_by_formula_are_those_by_differences(findings: dict[str, dict[str, Any]]) -> None:
+    """A thousandth of float32's epsilon apart, which is what differences are good for."""
+    apart = findings["slopes"]["off"]
+    assert {"matmul", "dense gelu", "conv2d strides 2", "depthwise conv2d"} <= set(apart)
+    assert max(apart.values()) < 1e-9
+
+
 def test_a_fault_in_graphs_alone_is_not_seen_eagerly(findings: dict[str, dict[str, Any]]) -> None:
     """The mode of each difference is the one in which it happens."""
     rows = [row for row in findings["relu-in-graphs"]["facts"]["differences"] if row["dtype"] == "float32"]
