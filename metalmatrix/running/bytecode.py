@@ -21,7 +21,6 @@ import shutil
 import stat
 import struct
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -31,6 +30,7 @@ from metalmatrix.resolving.lock import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from metalmatrix.resolving.lock import Lock, Package
 
@@ -52,6 +52,7 @@ def lend(site: Path, lock: Lock) -> int:
         lock: What was installed.
     """
     lent = 0
+    folders: set[str] = set()
     for package in lock.packages:
         kept = _folder(package)
         if not kept.is_dir():
@@ -59,12 +60,11 @@ def lend(site: Path, lock: Lock) -> int:
         with contextlib.suppress(OSError):  # another process may sweep it away: then Python compiles
             os.utime(kept)  # it is of use: `sweep` goes by that
         for folder, names in _bytecode(kept):
-            target = site / folder
-            if _is_folder(site, folder.parent):
+            if _is_folder(site, folder.rpartition("/")[0], folders):
                 with contextlib.suppress(OSError):
-                    target.mkdir()
-                if _is_folder(site, folder):
-                    lent += sum(_link(kept / folder / name, target / name) for name in names)
+                    (site / folder).mkdir()
+                if _is_folder(site, folder, folders):
+                    lent += sum(_link(f"{kept}/{folder}/{name}", f"{site}/{folder}/{name}") for name in names)
     return lent
 
 
@@ -73,21 +73,23 @@ def keep(site: Path, lock: Lock) -> int:
     kept = 0
     installed = {name: _modules(record) for name, record in _records(site).items()}
     shipped = {path for _, paths in installed.values() for path in paths}
+    folders: set[str] = set()
     for package in lock.packages:
-        folders, _ = installed.get(package.name, ({}, ()))
-        if not folders:
-            continue
-        fresh = not _folder(package).is_dir()
-        before = kept
-        for folder, stems in folders.items():
-            cache = folder / _PYCACHE
-            if not _is_folder(site, cache):
+        modules, _ = installed.get(package.name, ({}, ()))
+        place = _folder(package)
+        fresh, before = not place.is_dir(), kept
+        for folder, stems in modules.items():
+            cache = f"{folder}/{_PYCACHE}".lstrip("/")
+            if not _is_folder(site, cache, folders):
                 continue
-            for file in sorted((site / cache).iterdir()):
-                stem = file.name.rsplit(".", 2)[0]
-                mine = file.suffix == ".pyc" and stem in stems and cache / file.name not in shipped
-                if mine and _is_compiled_from(file, site / folder / f"{stem}.py"):
-                    kept += _replace(file, _folder(package) / cache / file.name)
+            lent = _inodes(f"{place}/{cache}")
+            for name, inode in _inodes(f"{site}/{cache}").items():
+                stem = name.rsplit(".", 2)[0]
+                mine = name.endswith(".pyc") and stem in stems and f"{cache}/{name}" not in shipped
+                if mine and inode != lent.get(name):
+                    file = site / cache / name
+                    if _is_compiled_from(file, site / folder / f"{stem}.py"):
+                        kept += _replace(file, place / cache / name)
         if fresh and kept > before:
             sweep()
     return kept
@@ -116,11 +118,22 @@ def _folder(package: Package) -> Path:
     return _root() / digest_of(sorted(wheel.sha256 for wheel in package.wheels))
 
 
-def _bytecode(kept: Path) -> Iterator[tuple[Path, list[str]]]:
-    """The folders of bytecode below *kept*, relative to it, with their files."""
-    for folder, _, names in os.walk(kept):
-        if os.path.basename(folder) == _PYCACHE:  # noqa: PTH119 - a string; a Path a folder costs more than the links
-            yield Path(folder).relative_to(kept), [name for name in names if name.endswith(".pyc")]
+def _bytecode(kept: Path) -> Iterator[tuple[str, list[str]]]:
+    """The folders of bytecode below *kept*, relative to it and with ``/``, with their files."""
+    root = os.fspath(kept)
+    for folder, _, names in os.walk(root):
+        if folder.endswith(os.sep + _PYCACHE):
+            inside = folder[len(root) + 1 :].replace(os.sep, "/")
+            yield inside, [name for name in names if name.endswith(".pyc")]
+
+
+def _inodes(folder: str) -> dict[str, int]:
+    """What is in a folder, by name, with the number of its file: a link has its file's own."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.inode() for entry in entries}
+    except OSError:
+        return {}
 
 
 def _records(site: Path) -> dict[str, Path]:
@@ -131,10 +144,10 @@ def _records(site: Path) -> dict[str, Path]:
     }
 
 
-def _modules(record: Path) -> tuple[dict[Path, set[str]], set[Path]]:
+def _modules(record: Path) -> tuple[dict[str, set[str]], set[str]]:
     """What a ``RECORD`` names: modules, without suffix, by their folder in site-packages; and bytecode."""
     found: dict[str, set[str]] = {}
-    shipped: set[Path] = set()
+    shipped: set[str] = set()
     with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error):
         if record.is_symlink() or record.stat().st_size > MAX_RECORD:
             return {}, set()
@@ -145,8 +158,8 @@ def _modules(record: Path) -> tuple[dict[Path, set[str]], set[Path]]:
             if name.endswith(".py"):
                 found.setdefault("/".join(folders), set()).add(name[:-3])
             elif name.endswith(".pyc"):
-                shipped.add(Path(path))
-    return {Path(folder): names for folder, names in found.items()}, shipped
+                shipped.add(path)
+    return found, shipped
 
 
 def _is_compiled_from(file: Path, source: Path) -> bool:
@@ -164,20 +177,26 @@ def _is_compiled_from(file: Path, source: Path) -> bool:
     return False
 
 
-def _is_folder(site: Path, folder: Path) -> bool:
-    """Whether *folder*, relative to *site*, is a folder there and no part of the way is a link."""
-    at = site
-    for part in folder.parts:
-        at = at / part
+def _is_folder(site: Path, folder: str, known: set[str]) -> bool:
+    """Whether *folder*, relative to *site*, is a folder there and no part of the way is a link.
+
+    What was found to be one goes into *known*, for the next question: there are hundreds.
+    """
+    at = ""
+    for part in filter(None, folder.split("/")):
+        at = f"{at}/{part}"
+        if at in known:
+            continue
         try:
-            if not stat.S_ISDIR(at.lstat().st_mode):
+            if not stat.S_ISDIR(os.lstat(f"{site}{at}").st_mode):
                 return False
         except OSError:
             return False
+        known.add(at)
     return True
 
 
-def _link(source: Path, target: Path) -> bool:
+def _link(source: str, target: str) -> bool:
     """Link a file to where there is none yet; False where that cannot be."""
     try:
         os.link(source, target, follow_symlinks=False)

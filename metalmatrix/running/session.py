@@ -97,10 +97,12 @@ def run_cell(
 def end_in_table() -> None:
     """Publish all that is known, and print its table."""
     # What a worker does not need: rich, and what makes the page.
+    from metalmatrix.cli import collect_rarely  # noqa: PLC0415
     from metalmatrix.output import tell  # noqa: PLC0415
     from metalmatrix.site import write  # noqa: PLC0415
     from metalmatrix.table.terminal import print_report  # noqa: PLC0415
 
+    collect_rarely()
     report = current_report()
     made = write.publication(report, tell)
     write.write_site(made)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -281,9 +282,9 @@ def gone_since(facts: Facts, linked: Linked, framework: WheelFacts) -> str:
         return ""
     since = ""
     python = next((tag[2:3] + "." + tag.split("-")[0][3:] for tag in framework.tags if tag[:2] == "cp"), "")
-    for wheel in reversed(facts.frameworks(python, framework.target)):
-        if Version(wheel.version) > Version(framework.version):
-            continue
+    ascending = facts.frameworks(python, framework.target)
+    later = bisect_right(ascending, Version(framework.version), key=lambda wheel: Version(wheel.version))
+    for wheel in reversed(ascending[:later]):
         if _has(wheel, linked):
             return since
         since = wheel.version
