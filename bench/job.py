@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 PYTHONS = ("3.10", "3.11")
 FRAMEWORKS = ("2.16.2", "2.17.1", "2.18.1", "2.19.1")
-TIMES, SLOW_TIMES, AGAIN_TIMES = 3, 1, 5
+TIMES, SLOW_TIMES, AGAIN_TIMES = 3, 2, 5
 LOOK_EVERY = 5.0
 """Seconds between two looks at the disk."""
 
