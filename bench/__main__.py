@@ -15,7 +15,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from bench import growth, job, machine, page, static, wheels
+from bench import growth, job, machine, page, static, tricks, wheels
 from bench.machine import ROOT
 from bench.measure import FailedError
 from metalmatrix.errors import MetalmatrixError
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "static": static.measure,
     "facts": wheels.measure,
     "growth": growth.measure,
+    "tricks": tricks.measure,
 }
 
 

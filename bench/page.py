@@ -6,30 +6,20 @@ A sentence that depends on a figure is made of it here, so that no measurement c
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from typing import TYPE_CHECKING, Any
 
+from bench.growth_page import growth_lines
 from bench.machine import ROOT
 from bench.measure import median
-from bench.words import (
-    ALONE,
-    bytes_text,
-    duration_text,
-    exponent_text,
-    machine_line,
-    seconds_text,
-    table,
-    target,
-)
+from bench.words import bytes_text, duration_text, machine_line, seconds_text, table, target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 DATA = ROOT / "bench" / "measured.json"
 PAGE = "docs/performance.md"
 SCHEMA = 1
-LINEAR = 1.15
 
 HEAD = """\
 <!-- made by `nox -s bench`; its figures are those of bench/measured.json, and `nox -s bench -- --render` makes it anew -->
@@ -82,7 +72,7 @@ def _lines(value: object, indent: str = "") -> str:
 
 def render(measured: Mapping[str, Any]) -> str:
     """The whole page."""
-    parts = {"job": _job, "static": _static, "facts": _facts, "growth": _growth}
+    parts = {"job": _job, "static": _static, "facts": _facts, "growth": growth_lines, "tricks": _tricks}
     texts = [HEAD]
     for name, part in parts.items():
         if name in measured:
@@ -192,8 +182,8 @@ def _profile(spent: Mapping[str, float], cells: int) -> Iterator[str]:
     )
     yield (
         f"So the checks themselves are {checks / spent['wall']:.0%} of it. That is the limit to how far ours can be ahead of anybody who "
-        "makes the same checks: nobody can be faster than they are, and all tools pay for them alike. What is ours to save was saved: "
-        "wheels are linked and not copied, bytecode is lent (`metalmatrix/running/bytecode.py`), and one process runs all checks."
+        "makes the same checks: nobody can be faster than they are, and all tools pay for them alike. What is ours to save, and what each "
+        "way to save it is worth, stands below."
     )
 
 
@@ -295,74 +285,24 @@ def _facts(data: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _growth(data: Mapping[str, Any]) -> Iterator[str]:
-    yield "## How it grows"
+def _tricks(data: Mapping[str, Any]) -> Iterator[str]:
+    yield "## What each trick saves"
     yield ""
-    made = [size for size in data["sizes"] if size["made_up"]]
-    beyond = (
-        f"; {made[-1]['made_up']} of the plugins of the largest are made up, copies of a published one"
-        if made
-        else ""
-    )
     yield (
-        "Matrices of synthetic axes, on Pythons, frameworks and plugins that were published as far as they go"
-        f"{beyond}. The base line is nox with as many sessions that do nothing. *Grows* is the exponent between the two largest sizes, "
-        "the cost of the smallest taken off: 1 is linear. Of what is one process's work the function calls were counted as well, in a "
-        "run of its own: they do not depend on how busy a machine is, nor on its caches and the garbage collector, which take more for "
-        "each object where there are more. The first run writes a file a cell to the disk, and was measured once."
+        f"A trick is what makes ours faster and not simpler: each is in one place. The same work with it and without it, on `{data['cell']}` "
+        "where it takes an environment; what leaves the trick out is `bench/without.py`."
     )
-    sizes = data["sizes"]
-    counts = [size["cells"] for size in sizes]
-    costs = [{cost["name"]: median(cost, "cpu") for cost in size["costs"]} for size in sizes]
-    calls = {cost["name"]: [cost["calls"]] for cost in sizes[0]["costs"] if "calls" in cost}
-    for size in sizes[1:]:
-        for cost in size["costs"]:
-            if "calls" in cost:
-                calls[cost["name"]].append(cost["calls"])
-    rows, exponents = [], {}
-    for name in costs[0]:
-        spent = [cost[name] for cost in costs]
-        base = f"{name}{ALONE}"
-        if base in costs[0]:  # what nox takes for as many sessions is nox's
-            rows.append([name, *map(seconds_text, spent), exponent_text(exponent(counts, spent)), ""])
-            name, spent = f"{name}, what is ours of it", [cost[name] - cost[base] for cost in costs]  # noqa: PLW2901
-        grows, counted = exponent(counts, spent), exponent(counts, calls.get(name, ()))
-        if not name.endswith(ALONE):
-            exponents[name] = counted or grows
+    rows = []
+    for trick in data["tricks"]:
+        ours, plain = median(trick["with"]), median(trick["without"])
         rows.append(
-            [name, *map(seconds_text, spent), exponent_text(grows), exponent_text(counted) if counted else ""]
+            [
+                trick["trick"],
+                trick["where"],
+                trick["work"],
+                seconds_text(ours),
+                seconds_text(plain),
+                f"{plain / ours:.2f}",
+            ]
         )
-    head = [f"{count:,}" for count in counts]
-    yield from table(["processor time, by cells", *head, "grows", "its calls grow"], rows)
-    worst = max(exponents, key=lambda name: exponents[name])
-    yield target(
-        f"nothing of ours grows faster than linearly, by its calls or else its time (up to {LINEAR} is taken for linear)",
-        exponents[worst] <= LINEAR,
-        f"the most is {exponent_text(exponents[worst])}: {worst}",
-    )
-    one = data["one_more"]
-    wheels, questions = one["wheels"], one["questions"]
-    more = questions["after"] - questions["before"]
-    yield ""
-    yield (
-        f"One more plugin version, counted: {one['plugin']} was taken out of all that is known, and came back. It brings "
-        f"{one['cells']:,} of the {one['all']:,} cells, and costs {wheels['read']} wheels read ({bytes_text(wheels['bytes'])}; it has "
-        f"{wheels['published']}), {more} questions to the resolver (one for each of {questions['pythons']} Pythons), no framework read "
-        "again, and no rehearsal, since a rehearsal's environment has no plugin."
-    )
-    yield ""
-    kept = wheels["read"] == wheels["published"] and more <= questions["pythons"]
-    yield target(
-        "a plugin version costs one plugin read, and nothing per cell",
-        kept,
-        f"{wheels['read']} wheels, {more} questions",
-    )
-
-
-def exponent(cells: Sequence[int], seconds: Sequence[float]) -> float:
-    """How a cost grows between the two largest sizes, what the smallest costs taken off; 0 where it does not."""
-    if len(seconds) < 3 or min(seconds[-2:]) <= seconds[0]:
-        return 0.0
-    before, after = (value - seconds[0] for value in seconds[-2:])
-    steps = [count - cells[0] for count in cells[-2:]]
-    return math.log(after / before) / math.log(steps[1] / steps[0])
+    yield from table(["trick", "where", "work", "with it", "without", "times"], rows)

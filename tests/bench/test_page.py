@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from bench import page
+from bench import growth_page, page, tricks
 from bench.machine import ROOT
 
 MEASURED = page.load()
@@ -37,7 +38,7 @@ def test_a_newer_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Any)
 )
 def test_the_exponent_is_without_what_a_start_costs(seconds: list[float], grows: float) -> None:
     """Linear is 1 and square 2, whatever the start; what does not grow is 0."""
-    assert page.exponent([10, 100, 1000, 10_000], seconds) == pytest.approx(grows, abs=0.01)
+    assert growth_page.exponent([10, 100, 1000, 10_000], seconds) == pytest.approx(grows, abs=0.01)
 
 
 MACHINE = {
@@ -100,3 +101,24 @@ def test_one_more_plugin_is_counted_and_not_believed() -> None:
     assert "- met: a plugin version costs one plugin read" in page.render({"growth": data})
     data["one_more"]["questions"]["after"] += 308
     assert "- **not met**: a plugin version costs one plugin read" in page.render({"growth": data})
+
+
+def test_a_trick_that_saves_nothing_is_seen() -> None:
+    """Each stands with the place it is in, what it took with it and without it, and their ratio."""
+    taken = [{"samples": [{"seconds": seconds, "cpu": seconds}]} for seconds in (2.0, 5.0, 1.0)]
+    two = [
+        {"trick": "links", "where": "`a.py`", "work": "it all", "with": taken[0], "without": taken[1]},
+        {"trick": "luck", "where": "`b.py`", "work": "a bit", "with": taken[0], "without": taken[2]},
+    ]
+    text = page.render({"tricks": {"machine": MACHINE, "cell": "py3.11-tf2.19.1-nometal", "tricks": two}})
+    assert "| links | `a.py` | it all | 2.00 s | 5.00 s | 2.50 |" in text
+    assert "| luck | `b.py` | a bit | 2.00 s | 1.00 s | 0.50 |" in text
+
+
+def test_each_trick_is_in_a_place_that_there_is() -> None:
+    """The page names files: they are there, and what leaves a trick out knows each of them."""
+    left_out = (ROOT / "bench" / "without.py").read_text(encoding="utf-8")
+    for name, (_, where, _) in tricks.TRICKS.items():
+        assert f'"{name}": ' in left_out
+        for path in re.findall(r"`([\w/]+\.py)`", where):
+            assert (ROOT / path).is_file()
