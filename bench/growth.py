@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.clone import Clone, offline
 from bench.machine import ROOT
 from bench.measure import Contestant, median, plain_environment, run, side_by_side
-from bench.synthetic import SIZES, made_up, matrix, write_data
+from bench.synthetic import SIZES, matrix, write_data
 from bench.words import ALONE
 from metalmatrix.cells import history
 from metalmatrix.published import releases
@@ -63,9 +63,8 @@ def measure(tell: Callable[[str], None], *, quick: bool) -> dict[str, Any]:
 def _clone(folder: Path, size: Size) -> Clone:
     """A clone with a matrix of that size, and with the results of a run that had nothing to install."""
     clone = Clone.make(folder, matrix(size), **offline())
-    published = len([name for name, _ in history.plugins() if name == PLUGIN])
-    if (count := size.plugins - published) > 0:
-        write_data(clone.root / "metalmatrix", count)
+    if size.made_up:
+        write_data(clone.root / "metalmatrix", size.made_up)
     (folder / "bare").mkdir()
     (folder / "bare" / "noxfile.py").write_text(BARE.format(count=size.cells), encoding="utf-8")
     return clone
@@ -110,11 +109,10 @@ def _of(size: Size, clone: Clone, folder: Path, times: int, tell: Callable[[str]
     ]
     for entry in entries:
         tell(f"{entry['name']}: {median(entry):.3f} s")
-    published = len([name for name, _ in history.plugins() if name == PLUGIN])
     return {
         "cells": size.cells,
         "axes": [size.pythons, size.frameworks, size.plugins],
-        "made_up": len(made_up(size.plugins - published)),
+        "made_up": size.made_up,
         "costs": [
             {"name": "a run, nothing to install", "command": "", "samples": [first.to_json()]},
             *listing,

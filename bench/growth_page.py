@@ -21,13 +21,13 @@ def growth_lines(data: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     made = [size for size in data["sizes"] if size["made_up"]]
     beyond = (
-        f"; {made[-1]['made_up']} of the plugins of the largest are made up, copies of a published one"
+        f"; {made[-1]['made_up']} of the plugins of the largest are made up, copies of the published ones in turn"
         if made
         else ""
     )
     yield (
-        "Matrices of synthetic axes, on Pythons, frameworks and plugins that were published as far as they go"
-        f"{beyond}. The base line is nox with as many sessions that do nothing. *Grows* is the exponent between the two largest sizes, "
+        "Matrices of synthetic axes, with versions spread over all Pythons, frameworks and plugins that were published, so that each "
+        f"size has the same mix{beyond}. The base line is nox with as many sessions that do nothing. *Grows* is the exponent between the two largest sizes, "
         "the cost of the smallest taken off: 1 is linear. Of what is one process's work the function calls were counted as well, in a "
         "run of its own: they do not depend on how busy a machine is, nor on its caches and the garbage collector, which take more for "
         "each object where there are more. The first run writes a file a cell to the disk, and was measured once."

@@ -1,30 +1,35 @@
 """Matrices of any number of cells: published releases as far as they go, and made-up plugins beyond.
 
-A made-up plugin release is a published one under another version: its wheels, what is known of their
-libraries, and the resolver's answers, so that all that is done for a cell is done for it as well.
+Each size has the same mix, or its cells would not cost the same: its versions are spread over all that were
+published, and the made-up plugins are copies of each published one in turn.  A copy is that release under
+another version: its wheels, what is known of their libraries, and the resolver's answers, so that all that
+is done for a cell is done for it as well.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import cycle
+from typing import TYPE_CHECKING, TypeVar
 
 from metalmatrix.cells import history
+from metalmatrix.cells.cell import NO_PLUGIN
 from metalmatrix.files import PACKAGE
 from metalmatrix.published import releases
 from metalmatrix.published.releases import PLUGIN, PLUGINS, Release, Wheel
 from metalmatrix.resolving.answers import answered_as_of, dump_answers, load_answers
 from metalmatrix.resolving.lock import Lock, Package
 from metalmatrix.resolving.lock import Wheel as Locked
+from metalmatrix.resolving.question import MACOS
 from metalmatrix.wheels.wheel_facts import Facts, dump_facts, load_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from metalmatrix.resolving.question import Answer, Question
 
-PATTERN = "1.1.0"
-"""The release that made-up ones are copies of."""
+T = TypeVar("T")
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
@@ -42,19 +47,36 @@ class Size:
         """How many cells that makes."""
         return self.pythons * self.frameworks * self.plugins
 
+    @property
+    def made_up(self) -> int:
+        """How many of its plugins were not published."""
+        return max(0, self.plugins - 1 - len(published()))
+
 
 SIZES = (Size(5, 2, 1), Size(5, 5, 4), Size(5, 20, 10), Size(5, 40, 50))
 
 
 def matrix(size: Size) -> str:
-    """A ``matrix.toml`` of that size, with the newest frameworks; nothing of it is rehearsed."""
-    published = [version for name, version in history.plugins() if name == PLUGIN]
-    plugins = [*published, *made_up(size.plugins - len(published))][: size.plugins]
-    axes = {"python": list(PYTHONS[: size.pythons]), PLUGIN: plugins}
-    for name, version in history.frameworks()[-size.frameworks :]:
+    """A ``matrix.toml`` of that size; nothing of it is rehearsed."""
+    known = spread(published(), min(size.plugins - 1, len(published())))
+    axes = {
+        "python": list(PYTHONS[: size.pythons]),
+        PLUGIN: [NO_PLUGIN, *known, *made_up(size.made_up)],
+    }
+    for name, version in spread(history.frameworks(), size.frameworks):
         axes.setdefault(name, []).append(version)
     lines = "\n".join(f"{name} = {versions!r}".replace("'", '"') for name, versions in axes.items())
     return f'as-of = {answered_as_of()}\n\n[axes]\n{lines}\n\n[rehearse]\nper = "none"\n'
+
+
+def published() -> list[str]:
+    """The versions of the plugin, ascending."""
+    return [version for name, version in history.plugins() if name == PLUGIN and version != NO_PLUGIN]
+
+
+def spread(values: Sequence[T], count: int) -> list[T]:
+    """So many of *values*, evenly spread over them, in their order."""
+    return [values[number * len(values) // count] for number in range(count)]
 
 
 def made_up(count: int) -> list[str]:
@@ -62,48 +84,56 @@ def made_up(count: int) -> list[str]:
     return [f"1000.{number}" for number in range(count)]
 
 
+def copied(count: int) -> dict[str, Release]:
+    """By the version of each of so many made-up plugins the published release that it is a copy of."""
+    known = [releases.published(PLUGIN)[version] for version in published()]
+    return dict(zip(made_up(count), cycle(known), strict=False))
+
+
 def write_data(package: Path, count: int) -> None:
     """Add *count* made-up plugins to the data of the package at *package*."""
-    pattern = releases.published(PLUGIN)[PATTERN]
-    new = [_release(pattern, version, number) for number, version in enumerate(made_up(count))]
+    patterns = copied(count)
+    new = {
+        version: _release(pattern, version, number)
+        for number, (version, pattern) in enumerate(patterns.items())
+    }
     data = package / releases.DATA.relative_to(PACKAGE).parent
     known = sorted(
-        (*releases.load_releases(), *new), key=lambda one: (one.distribution not in PLUGINS, one.sort_key)
+        (*releases.load_releases(), *new.values()),
+        key=lambda one: (one.distribution not in PLUGINS, one.sort_key),
     )
     (data / "releases.jsonl").write_text(releases.dump_releases(known, releases.read_on()), encoding="utf-8")
     facts = load_facts()
-    like = {
-        wheel.file: wheel
-        for wheel in facts.wheels
-        if (wheel.distribution, wheel.version) == (PLUGIN, PATTERN)
-    }
     wheels = [
-        replace(like[old.file], version=release.version, file=wheel.file, sha256=wheel.sha256)
-        for release in new
-        for old, wheel in zip(pattern.wheels, release.wheels, strict=True)
+        replace(like, version=version, file=wheel.file, sha256=wheel.sha256)
+        for version, pattern in patterns.items()
+        for old, wheel in zip(pattern.wheels, new[version].wheels, strict=True)
+        if (like := facts.by_sha256.get(old.sha256))
     ]
     made = Facts(facts.symbols, tuple(sorted((*facts.wheels, *wheels), key=lambda wheel: wheel.sort_key)))
     (data / "wheels.jsonl").write_text(dump_facts(made), encoding="utf-8")
     answers = dict(load_answers())
     for question, answer in load_answers().items():
-        if question.requirements == (f"{PLUGIN}=={PATTERN}",):
-            for release in new:
-                answers.update([_answered(question, answer, release)])
+        for version, pattern in patterns.items() if question.platform == MACOS else ():
+            if question.requirements == (f"{PLUGIN}=={pattern.version}",):
+                answers.update([_answered(question, answer, pattern.version, new[version])])
     (data / "answers.jsonl").write_text(dump_answers(answers, answered_as_of()), encoding="utf-8")
 
 
 def _release(pattern: Release, version: str, number: int) -> Release:
     wheels = tuple(
         Wheel(
-            wheel.file.replace(f"-{PATTERN}-", f"-{version}-"), f"{number:04x}{wheel.sha256[4:]}", wheel.size
+            wheel.file.replace(f"-{pattern.version}-", f"-{version}-"),
+            f"{number:04x}{wheel.sha256[4:]}",
+            wheel.size,
         )
         for wheel in pattern.wheels
     )
     return replace(pattern, version=version, wheels=wheels)
 
 
-def _answered(question: Question, answer: Answer, release: Release) -> tuple[Question, Answer]:
-    """The same question about a made-up release, with its answer."""
+def _answered(question: Question, answer: Answer, pattern: str, release: Release) -> tuple[Question, Answer]:
+    """The same question about a made-up release, a copy of *pattern*, with its answer."""
     asked = replace(question, requirements=(f"{PLUGIN}=={release.version}",))
     if answer.lock is None:
         return asked, answer
@@ -113,7 +143,7 @@ def _answered(question: Question, answer: Answer, release: Release) -> tuple[Que
         if package.name != PLUGIN:
             packages.append(package)
             continue
-        files = [wheel.file.replace(f"-{PATTERN}-", f"-{release.version}-") for wheel in package.wheels]
+        files = [wheel.file.replace(f"-{pattern}-", f"-{release.version}-") for wheel in package.wheels]
         wheels = tuple(Locked(file, sha256[file]) for file in files)
         packages.append(Package(PLUGIN, release.version, wheels))
     return asked, replace(answer, lock=Lock(tuple(packages)))

@@ -65,6 +65,7 @@ class Resolver:
         self._known = {} if fresh else load_answers() if known is None else known
         self._answers: dict[Question, Answer] = {}
         self._cells: dict[tuple[Question, ...], Answer] = {}
+        self._unions: dict[tuple[Question, ...], Lock | None] = {}
         self._asked = 0
         self._down = Answer("unknown")
 
@@ -122,7 +123,7 @@ class Resolver:
         if cell.route == CONDA_FORGE and answers[0].lock is not None:
             return Answer("ok", answers[0].lock.with_packages(_plugin(cell, answers[1:])))
         if whole is None:
-            return Answer("ok", _union([answer.lock for answer in answers]))
+            return Answer("ok", self._union(parts))
         answer = self._answers[whole]
         if answer.lock is None or cell.plugin_distribution in answer.lock.versions:
             return answer
@@ -155,12 +156,21 @@ class Resolver:
             or compiled.refusal(cell, self._as_of)
         ):
             return None
-        union = _union(locks)
+        union = self._union(parts)
         if union and not (which == "pinned" and any(r.violated_by(union) for r in repairs_for(cell))):
             return None
         framework, plugin = parts
         known = _requirements(cell.plugin_distribution, cell.plugin, cell.python, cell.target)
         return self._question(cell, framework.requirements + (known or plugin.requirements), framework.bounds)
+
+    def _union(self, parts: tuple[Question, ...]) -> Lock | None:
+        """The sets of all parts in one; None where one has none, or two disagree about a package."""
+        if parts not in self._unions:
+            first, *rest = (self._answers[part].lock for part in parts)
+            for lock in rest:
+                first = first.union(lock) if first and lock else None
+            self._unions[parts] = first
+        return self._unions[parts]
 
     def _ask_all(self, questions: set[Question], progress: Callable[[str], None] | None) -> None:
         unasked = []
@@ -227,14 +237,6 @@ def _how_to_ask(cell: Cell, answer: Answer) -> Answer:
 
 def _bounds(cell: Cell) -> tuple[str, ...]:
     return tuple(sorted(repair.bound for repair in repairs_for(cell)))
-
-
-def _union(locks: list[Lock | None]) -> Lock | None:
-    """All locks in one; None where one is missing or two disagree about a package."""
-    first, *rest = locks
-    for lock in rest:
-        first = first.union(lock) if first and lock else None
-    return first
 
 
 def held_framework(lock: Lock, target: Target = ARM64) -> tuple[str, str] | None:

@@ -240,9 +240,9 @@ class _Process:
         return self._not_found(bind.symbol, dependency.name, f"<{image.uuid}> {image.path}")
 
     def _flat(self, symbol: Symbol) -> Linked:
-        seen = [image for image in self.framework.libraries if not image.hidden]
-        if symbol.name in SYSTEM_SYMBOLS or any(symbol.name in image.exports for image in seen):
+        if symbol.name in SYSTEM_SYMBOLS or symbol.name in self.framework.flat_exports:
             return _OK
+        seen = [image for image in self.framework.libraries if not image.hidden]
         if unread := [image.path for image in seen if symbol.name not in image.asked]:
             return Linked("unknown", f"{unread[0]} was read before any plugin took {symbol.name}")
         if not _TENSORFLOWS.match(symbol.name):

@@ -130,6 +130,11 @@ class WheelFacts:
         return self.target == target and any(tag.split("-")[0] in wanted for tag in self.tags)
 
     @cached_property
+    def flat_exports(self) -> frozenset[str]:
+        """The names that a flat look-up finds once its libraries are loaded."""
+        return frozenset[str]().union(*(library.exports for library in self.libraries if not library.hidden))
+
+    @cached_property
     def macos_by_tag(self) -> str:
         """The lowest macOS that its tags admit."""
         platforms = [tag.split("-")[2].split("_") for tag in self.tags]
