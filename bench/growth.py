@@ -6,6 +6,7 @@ The base line is nox itself: a noxfile with as many sessions of one parameter th
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 from dataclasses import replace
@@ -72,9 +73,16 @@ def _clone(folder: Path, size: Size) -> Clone:
 
 def _of(size: Size, clone: Clone, folder: Path, times: int, tell: Callable[[str], None]) -> dict[str, Any]:
     tell(f"{size.cells:,} cells")
-    first, _ = run(clone.metalmatrix("matrix"), cwd=clone.root, env=clone.env)
-    tell(f"a run, nothing to install: {first.seconds:.2f} s")
-    bare = folder / "bare"
+    bare, command = folder / "bare", clone.metalmatrix("matrix")
+    shown = "python -m metalmatrix matrix"
+
+    def without_results() -> None:
+        shutil.rmtree(clone.root / "results", ignore_errors=True)
+
+    first = Contestant(
+        "a run, nothing to install", shown, command, clone.root, clone.env, prepare=without_results
+    )
+    firsts = side_by_side([first], times, tell)
     env = plain_environment()
     listing = side_by_side(
         [
@@ -82,13 +90,7 @@ def _of(size: Size, clone: Clone, folder: Path, times: int, tell: Callable[[str]
             Contestant("nox -l", "nox -l", clone.nox("-l"), clone.root, clone.env),
             Contestant(f"nox -l --json{ALONE}", "nox -l --json", clone.nox("-l", "--json"), bare, env),
             Contestant("nox -l --json", "nox -l --json", clone.nox("-l", "--json"), clone.root, clone.env),
-            Contestant(
-                "a run, nothing changed",
-                "python -m metalmatrix matrix",
-                clone.metalmatrix("matrix"),
-                clone.root,
-                clone.env,
-            ),
+            Contestant("a run, nothing changed", shown, command, clone.root, clone.env),
         ],
         times,
         tell,
@@ -113,11 +115,7 @@ def _of(size: Size, clone: Clone, folder: Path, times: int, tell: Callable[[str]
         "cells": size.cells,
         "axes": [size.pythons, size.frameworks, size.plugins],
         "made_up": size.made_up,
-        "costs": [
-            {"name": "a run, nothing to install", "command": "", "samples": [first.to_json()]},
-            *listing,
-            *entries,
-        ],
+        "costs": [*firsts, *listing, *entries],
     }
 
 

@@ -30,7 +30,7 @@ def growth_lines(data: Mapping[str, Any]) -> Iterator[str]:
         f"size has the same mix{beyond}. The base line is nox with as many sessions that do nothing. *Grows* is the exponent between the two largest sizes, "
         "the cost of the smallest taken off: 1 is linear. Of what is one process's work the function calls were counted as well, in a "
         "run of its own: they do not depend on how busy a machine is, nor on its caches and the garbage collector, which take more for "
-        "each object where there are more. The first run writes a file a cell to the disk, and was measured once."
+        "each object where there are more. A run with nothing to install writes a file a cell to the disk; one with nothing changed finds them there."
     )
     sizes = data["sizes"]
     counts = [size["cells"] for size in sizes]
