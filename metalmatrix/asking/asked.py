@@ -40,6 +40,7 @@ MOST = 40
 """Lines of a list."""
 
 _HEAD = ("verdict", "Python", "TensorFlow", "plugin")
+_LITE_HEAD = ("verdict", "Python", "library")
 _REASON = 90
 _NO_WHEELS = re.compile(r"Because ([a-z0-9.-]+)==\S+ has no (?:usable )?wheels.*")
 
@@ -61,7 +62,7 @@ class _Row:
         cell = self.first.cell
         framework = f"{cell.product} {cell.framework}" if cell.lite else cell.framework
         framework += "" if cell.target == ARM64 else f" {cell.target}"
-        return label(self.first.verdict), pythons, framework, self.plugins
+        return label(self.first.verdict), pythons, framework, "" if cell.lite else self.plugins
 
 
 def to_explain(reports: Sequence[CellReport], few: int) -> Sequence[CellReport]:
@@ -114,7 +115,9 @@ def _listed(reports: Sequence[CellReport]) -> Iterator[TextLine]:
     numbers = [f"{SIGNS[word]} {found[word]} {word}" for word in VERDICTS if word in found]
     yield line(f"{len(reports)} cells: {', '.join(numbers)}", "title", hang=2)
     rows = _rows(reports)
-    columns = [_HEAD, *(row.columns for row in rows[:MOST])]
+    lite = all(report.cell.lite for report in reports)
+    head = _LITE_HEAD if lite else _HEAD
+    columns = [head, *(row.columns[: len(head)] for row in rows[:MOST])]
     widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
     padded = [[text.ljust(width) for text, width in zip(texts, widths, strict=True)] for texts in columns]
     yield line("  ".join(padded[0]).rstrip(), "dim")
@@ -124,9 +127,8 @@ def _listed(reports: Sequence[CellReport]) -> Iterator[TextLine]:
         yield TextLine(parts, hang=4, aside=reason)
     if more := rows[MOST:]:
         cells = sum(len(row.reports) for row in more)
-        yield line(
-            f"{len(more)} more lines, {cells} cells: add words, like 3.11 or metal1.2.0", "dim", hang=2
-        )
+        words = f"3.11 or {rows[0].first.cell.framework if lite else 'metal1.2.0'}"
+        yield line(f"{len(more)} more lines, {cells} cells: add words, like {words}", "dim", hang=2)
     yield line()
     yield line(f"One of them in full: {COMMAND} {rows[0].first.cell.id}", whole=True)
 

@@ -37,6 +37,8 @@ _TOLD = 3
 _INTEL = (X86_64, "x86-64", "intel", "amd")
 """Words for a Mac that is no Apple silicon one."""
 
+_NAMES = (CONDA_FORGE, "litert", "tflite")
+"""Words alone that a word may be a slip of; versions and plugins have their own."""
 _LITE_LIKE = re.compile(r"py[^-]*-(?:litert|tflite_runtime)[^-*?\[]*")
 _LITE_WORD = re.compile(r"(?:(ai[-_]edge[-_]|)lite-?rt|tflite(?:[-_]runtime)?)(?:[=@]*v?[0-9].*)?")
 
@@ -80,9 +82,9 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
         by_id = by_target[of]
         if word in {*_INTEL, *SUFFIXES}:
             continue
-        if closest(word, [CONDA_FORGE]):
+        if not _lite(word) and (near := closest(word, _NAMES, 1)):
             what = f"{plain(word, 60)!r} is neither the id of a cell nor a version"
-            problems.append(Problem(place, what, f"did you mean {CONDA_FORGE}", CONDA_FORGE))
+            problems.append(Problem(place, what, f"did you mean {near[0]}", near[0]))
             continue
         if _LITE_LIKE.fullmatch(word):
             cell = by_name.get(word) or Cell.parse(word)

@@ -231,6 +231,7 @@ class TestTypos:
             ("tensorflow 2.81", "tensorflow 2.18"),
             ("tensorflow-metl==1.1.0", "tensorflow-metal==1.1.0"),
             ("nometl", "nometal"),
+            ("conda-forg 2.18", "conda-forge 2.18"),
             ("py3.11-tf2.81.0-metal1.1.0", "py3.11-tf2.18.0-metal1.1.0"),
             ("py3.99-tf2.18.0-nometal", "py3.9-tf2.18.0-nometal"),
             ("py3.11-tf2.15.9-nometal", "py3.11-tf2.15.1-nometal"),

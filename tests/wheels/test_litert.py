@@ -76,6 +76,23 @@ def test_words(words: str) -> None:
     assert [cell.id for cell in meant(words.split())[0].cells] == [GOOD.id]
 
 
+@pytest.mark.parametrize(("typed", "instead"), [("litrt", "litert"), ("3.11 tflit", "3.11 tflite")])
+def test_a_slip(typed: str, instead: str) -> None:
+    """A name that is nearly LiteRT's is told with the command to type."""
+    with pytest.raises(UsageError) as refused:
+        meant(typed.split())
+    assert refused.value.hint.endswith(f"explain -- {instead}")
+    assert meant(instead.split())[0].cells
+
+
+def test_a_list_of_it_has_no_column_for_plugins(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its head speaks of libraries, since none of these cells has TensorFlow or a plugin."""
+    assert main(["explain", "litert", "3.11"]) == 0
+    _, head, first, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["verdict", "Python", "library"]
+    assert first.split()[2:] == ["3.11", "LiteRT", first.split()[-1]]
+
+
 def test_axes() -> None:
     """The axes may be left out, and each version is crossed with each Python, behind TensorFlow."""
     assert [cell.id for cell in parse(MATRIX).cells] == ["py3.12-tf2.18.1-nometal", "py3.11-tf2.18.1-nometal"]
