@@ -26,11 +26,11 @@ def growth_lines(data: Mapping[str, Any]) -> Iterator[str]:
         else ""
     )
     yield (
-        "Matrices of synthetic axes, with versions spread over all Pythons, frameworks and plugins that were published, so that each "
-        f"size has the same mix{beyond}. The base line is nox with as many sessions that do nothing. *Grows* is the exponent between the two largest sizes, "
-        "the cost of the smallest taken off: 1 is linear. Of what is one process's work the function calls were counted as well, in a "
-        "run of its own: they do not depend on how busy a machine is, nor on its caches and the garbage collector, which take more for "
-        "each object where there are more. A run with nothing to install writes a file a cell to the disk; one with nothing changed finds them there."
+        "Matrices of synthetic axes, with versions spread over all Pythons, frameworks and plugins that were published, so that the "
+        f"mix is similar; cells without a plugin, which cost less, are all of the smallest and ever fewer of the larger{beyond}. The base line is nox with as many sessions that do nothing. *Grows* is the exponent between the two largest sizes, "
+        "the cost of the smallest taken off: 1 is linear. For steps inside one process the function calls are counted as well, in a "
+        "run of its own: the count does not depend on load, caches or the garbage collector."
+        " A run with nothing to install writes a file a cell to the disk; one with nothing changed finds them there."
     )
     sizes = data["sizes"]
     counts = [size["cells"] for size in sizes]
@@ -40,7 +40,7 @@ def growth_lines(data: Mapping[str, Any]) -> Iterator[str]:
         for cost in size["costs"]:
             if "calls" in cost:
                 calls[cost["name"]].append(cost["calls"])
-    rows, exponents = [], {}
+    rows, exponents, by_time = [], {}, []
     for name in costs[0]:
         spent = [cost[name] for cost in costs]
         base = f"{name}{ALONE}"
@@ -50,6 +50,7 @@ def growth_lines(data: Mapping[str, Any]) -> Iterator[str]:
         grows, counted = exponent(counts, spent), exponent(counts, calls.get(name, ()))
         if not name.endswith(ALONE):
             exponents[name] = counted or grows
+            by_time += [f"{name} {exponent_text(grows)}"] if grows > LINEAR else []
         rows.append(
             [name, *map(seconds_text, spent), exponent_text(grows), exponent_text(counted) if counted else ""]
         )
@@ -59,7 +60,8 @@ def growth_lines(data: Mapping[str, Any]) -> Iterator[str]:
     yield target(
         f"nothing of ours grows faster than linearly, by its calls or else its time (up to {LINEAR} is taken for linear)",
         exponents[worst] <= LINEAR,
-        f"the most is {exponent_text(exponents[worst])}: {worst}",
+        f"the most is {exponent_text(exponents[worst])} ({worst})"
+        + (f"; by time alone {', '.join(by_time)} would be more" if by_time else ""),
     )
     one = data["one_more"]
     wheels, questions = one["wheels"], one["questions"]

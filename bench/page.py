@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 DATA = ROOT / "bench" / "measured.json"
 PAGE = "docs/performance.md"
 SCHEMA = 1
-WORKERS = 2
-"""Those of ours in the job: ``-j 2``."""
 
 HEAD = """\
 <!-- made by `nox -s bench`; its figures are those of bench/measured.json, and `nox -s bench -- --render` makes it anew -->
@@ -149,19 +147,21 @@ def _job(data: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     plain, tox = (median(warm[data[key]]) / median(ours) for key in ("plain", "tox"))
-    yield target("at least 5 times as fast as nox as it comes, warm", plain >= 5, f"{plain:.1f} times")
+    serial = median(warm[data["plain"]]) / median(warm[data["ours"].replace("-j 2", "one after the other")])
+    told = f"{plain:.1f} times, with two workers where it has one; {serial:.1f} times, one after the other"
+    yield target("at least 5 times as fast as nox as it comes, warm", plain >= 5, told)
     if plain < 5:
-        least = _checks(data["profile"]) / WORKERS
+        least = median(ours, "cpu") / data["machine"]["cores"]
         yield (
-            f"  - The limit is the checks: they alone, spread over {WORKERS} workers, take {seconds_text(least)}, "
-            f"and nox as it comes {median(warm[data['plain']]) / least:.1f} times that. What ours adds to them is in the profile below; most of "
-            "it is files: each TensorFlow is linked into its environment one by one, and removed with it."
+            f"  - Ours keeps the cores busy for {least / median(ours):.0%} of its time: with no idle moment it would take "
+            f"{seconds_text(least)}, {median(warm[data['plain']]) / least:.1f} times less. More is had only by doing less, and most of what is done is "
+            "the checks, in the profile below."
         )
     yield target("at least 1.5 times as fast as tox-uv in parallel, warm", tox >= 1.5, f"{tox:.1f} times")
     mine, theirs = cold[data["cold_ours"]], cold[data["plain"]]
     share = mine["disk"] / theirs["disk"]
     alone = mine["environments"] / theirs["environments"]
-    told = f"{share:.2f} of it with the caches, {alone:.2f} of it without"
+    told = f"{share:.2f} of it with the caches, {alone:.1%} of it without"
     yield target("a third of the disk of nox as it comes", share <= 1 / 3, told)
     if share > 1 / 3:
         yield (
@@ -196,8 +196,8 @@ def _profile(spent: Mapping[str, float], cells: int) -> Iterator[str]:
     )
     yield (
         f"So the checks themselves are {checks / spent['wall']:.0%} of it. That is the limit to how far ours can be ahead of anybody who "
-        "makes the same checks: nobody can be faster than they are, and all tools pay for them alike. What is ours to save, and what each "
-        "way to save it is worth, stands below."
+        "makes the same checks: nobody can be faster than they are, and all tools pay for them alike. What the ways to "
+        "save time are worth stands below."
     )
 
 
@@ -248,8 +248,8 @@ def _static(data: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield target(
         "the whole history from a clone in under 2 s",
-        best < 2,
-        f"{best:.2f} s, {new:.2f} s before it has bytecode",
+        new < 2,
+        f"{new:.2f} s, {best:.2f} s once it has bytecode",
     )
     yield target(
         "at least 100 times as fast as a question a cell", ratios["uv"] >= 100, f"{ratios['uv']:,.0f} times"
@@ -299,16 +299,24 @@ def _facts(data: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def _spread(entry: Mapping[str, Any]) -> float:
+    """The longest turn, as a multiple of the shortest."""
+    seconds = [sample["seconds"] for sample in entry["samples"]]
+    return float(max(seconds) / min(seconds))
+
+
 def _tricks(data: Mapping[str, Any]) -> Iterator[str]:
     yield "## What each trick saves"
     yield ""
     yield (
-        f"A trick is what makes ours faster and not simpler: each is in one place. The same work with it and without it, on `{data['cell']}` "
-        "where it takes an environment; what leaves the trick out is `bench/without.py`."
+        f"A trick makes ours faster at the price of more code, in one place. The same work with it and without it, on `{data['cell']}` "
+        "where it takes an environment; what leaves the trick out is `bench/without.py`. Linking is uv's default, which nox with uv and "
+        "tox-uv have as well. Where the turns of one way differ by more than the two ways do, nothing can be said."
     )
     rows = []
     for trick in data["tricks"]:
         ours, plain = median(trick["with"]), median(trick["without"])
+        certain = max(map(_spread, (trick["with"], trick["without"]))) < max(plain / ours, ours / plain)
         rows.append(
             [
                 trick["trick"],
@@ -316,7 +324,7 @@ def _tricks(data: Mapping[str, Any]) -> Iterator[str]:
                 trick["work"],
                 seconds_text(ours),
                 seconds_text(plain),
-                f"{plain / ours:.2f}",
+                f"{plain / ours:.2f}" if certain else "uncertain",
             ]
         )
     yield from table(["trick", "where", "work", "with it", "without", "times"], rows)

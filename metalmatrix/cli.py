@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
 def collect_rarely() -> None:
     """Let Python look for garbage less often: what is made here by the hundred thousand stays.
 
-    As often as it does by itself costs a tenth of `static`, and memory is the same (`docs/performance.md`).
+    As often as it does by itself costs an eighth of `static` (`docs/performance.md`).
     """
     gc.set_threshold(100_000, 50, 100)
 

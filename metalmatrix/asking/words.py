@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from metalmatrix.asking.axes import axes_of
 from metalmatrix.asking.loose import COMMAND, EXAMPLES, Loose, Problem, read
-from metalmatrix.asking.slips import closest
+from metalmatrix.asking.slips import closest, slips
 from metalmatrix.cells.cell import CONDA_FORGE, LITE, SUFFIXES, VENV, Cell, route_of
 from metalmatrix.errors import UsageError
 from metalmatrix.published.targets import ARM64, TARGETS, X86_64
@@ -82,7 +82,8 @@ def find(typed: Iterable[str], universe: Iterable[Cell]) -> Query:
         by_id = by_target[of]
         if word in {*_INTEL, *SUFFIXES}:
             continue
-        if not _lite(word) and (near := closest(word, _NAMES, 1)):
+        near = closest(word, _NAMES, 1)
+        if near and not _lite(word) and (near[0] == CONDA_FORGE or slips(word, near[0]) == 1):
             what = f"{plain(word, 60)!r} is neither the id of a cell nor a version"
             problems.append(Problem(place, what, f"did you mean {near[0]}", near[0]))
             continue

@@ -85,6 +85,13 @@ def test_a_slip(typed: str, instead: str) -> None:
     assert meant(instead.split())[0].cells
 
 
+def test_another_word_is_no_slip() -> None:
+    """Two slips away is too far for so short a name: latest is not litert."""
+    with pytest.raises(UsageError) as refused:
+        meant(["latest"])
+    assert "did you mean" not in refused.value.hint
+
+
 def test_a_list_of_it_has_no_column_for_plugins(capsys: pytest.CaptureFixture[str]) -> None:
     """Its head speaks of libraries, since none of these cells has TensorFlow or a plugin."""
     assert main(["explain", "litert", "3.11"]) == 0
