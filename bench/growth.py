@@ -62,7 +62,7 @@ def measure(tell: Callable[[str], None], *, quick: bool) -> dict[str, Any]:
 
 
 def _clone(folder: Path, size: Size) -> Clone:
-    """A clone with a matrix of that size, and with the results of a run that had nothing to install."""
+    """A clone with a matrix of that size, and beside it a noxfile of as many sessions that do nothing."""
     clone = Clone.make(folder, matrix(size), **offline())
     if size.made_up:
         write_data(clone.root / "metalmatrix", size.made_up)

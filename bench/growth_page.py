@@ -27,10 +27,10 @@ def growth_lines(data: Mapping[str, Any]) -> Iterator[str]:
     )
     yield (
         "Matrices of synthetic axes, with versions spread over all Pythons, frameworks and plugins that were published, so that the "
-        f"mix is similar; cells without a plugin, which cost less, are all of the smallest and ever fewer of the larger{beyond}. The base line is nox with as many sessions that do nothing. *Grows* is the exponent between the two largest sizes, "
+        "mix is similar; cells without a plugin, which cost less, are all of the smallest and ever fewer of the larger"
+        f"{beyond}. The base line is nox with as many sessions that do nothing. *Grows* is the exponent between the two largest sizes, "
         "the cost of the smallest taken off: 1 is linear. For steps inside one process the function calls are counted as well, in a "
-        "run of its own: the count does not depend on load, caches or the garbage collector."
-        " A run with nothing to install writes a file a cell to the disk; one with nothing changed finds them there."
+        "run of its own: the count does not depend on load, caches or the garbage collector. A run with nothing to install writes a file a cell to the disk; one with nothing changed finds them there."
     )
     sizes = data["sizes"]
     counts = [size["cells"] for size in sizes]

@@ -1,9 +1,9 @@
 """Matrices of any number of cells: published releases as far as they go, and made-up plugins beyond.
 
-Each size has the same mix, or its cells would not cost the same: its versions are spread over all that were
-published, and the made-up plugins are copies of each published one in turn.  A copy is that release under
-another version: its wheels, what is known of their libraries, and the resolver's answers, so that all that
-is done for a cell is done for it as well.
+Each size has a similar mix, or its cells would not cost the same: its versions are spread over all that were
+published, and the made-up plugins are copies of each published one in turn.  Only the share of cells without a
+plugin falls with the size.  A copy is that release under another version: its wheels, what is known of their
+libraries, and the resolver's answers, so that all that is done for a cell is done for it as well.
 """
 
 from __future__ import annotations

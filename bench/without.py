@@ -83,7 +83,10 @@ def one_process() -> None:
     """All checks of a cell."""
     every = [info.id for info in check_catalog()]
     for only in [every] if ON else [[check] for check in every]:
-        run_checks(PYTHON, Limits(), only)
+        # The plain set, without a GPU: this one is known to fail, and no other has an excuse.
+        failed = {one.check for one in run_checks(PYTHON, Limits(), only) if one.outcome == "failed"}
+        if failed - {"tensorboard"}:
+            raise SystemExit(f"failed: {', '.join(sorted(failed))}")
 
 
 def one_graph() -> None:

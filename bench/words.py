@@ -12,13 +12,12 @@ ALONE = ", of nox alone"
 
 
 def machine_line(facts: Mapping[str, Any]) -> str:
-    """What a part was measured on, how busy that was, and what somebody noted of it by hand (``note``)."""
+    """What a part was measured on, and how busy that was."""
     tools = ", ".join(f"{name} {version}" for name, version in facts["tools"].items())
     return (
         f"*Measured on {facts['date'][:10]} in {facts['minutes']:g} minutes: {facts['processor']}, {facts['cores']} cores, "
         f"{facts['memory'] / 2**30:.0f} GiB, {facts['system']}, Python {facts['python']}, {tools}; metalmatrix {facts['metalmatrix']}. "
         f"{facts['load']} processes waited for a core when it began, {facts['load_after']} when it ended.*"
-        f"{' ' + facts['note'] if facts.get('note') else ''}"
     )
 
 

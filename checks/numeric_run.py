@@ -86,7 +86,7 @@ class Bench:
         self.together(chosen, dtype, PREDICT, strict=False)
 
     def together(self, chosen, dtype, mode, strict):
-        """Compares cases in one graph, since each graph costs its making; those known to raise apart."""
+        """Compares cases in one graph, since each graph costs its making; those without a kernel apart."""
         sound = [one for one in chosen if one.case.name not in self.refused]
         apart = [[one] for one in chosen if one.case.name in self.refused]
         for group in filter(None, [sound, *apart]):
@@ -125,12 +125,12 @@ class Bench:
         if mode == PREDICT:
             return [(value, []) for value in self.predicted(group, dtype)]
         with on_device_alone(self.tf, self.device) if strict else self.placed_by_default():
-            made = [self.functions(one, dtype) for one in group]
-            found = self.called([both for both, _, _ in made], [tensors for _, _, tensors in made], mode)
+            both, forward, tensors = zip(*(self.functions(one, dtype) for one in group))
+            found = self.called(both, tensors, mode)
             values = [value for value, _ in found]
             if mode == GRAPH and dtype == "float32":
                 # Where no gradient is asked for, TensorFlow fuses more.
-                values = self.called([forward for _, forward, _ in made], [t for _, _, t in made], mode)
+                values = self.called(forward, tensors, mode)
             slopes = [[slope.numpy() for slope in slopes] for _, slopes in found]
             return list(zip([value.numpy() for value in values], slopes))
 

@@ -49,6 +49,13 @@ def refused(*_):
     raise tf.errors.InternalError(None, None, "the device failed")
 
 
+def lacking_in_graphs(x):
+    """An operation for which a device has no kernel once a graph is placed, as TensorFlow says it."""
+    if tf.executing_eagerly():
+        return sort(x)
+    raise tf.errors.NotFoundError(None, None, "No registered 'TopKV2' OpKernel for 'CPU' devices")
+
+
 def one(*_):
     """Random numbers that are none."""
     return tf.ones([10_000])
@@ -67,6 +74,7 @@ FAULTS = {
     "rounded": ("", {"reduce_sum": lambda x, *a: total(x, *a) * (1 + 5e-5)}, "sum"),
     "nan": ("", {"reduce_sum": lambda x, *a: total(x, *a) * float("nan")}, "sum"),
     "raises": ("", {"sort": refused}, "sort|sum"),
+    "lacks-in-graphs": ("", {"sort": lacking_in_graphs}, "sort|sum"),
     "constant": ("random", {"stateless_normal": one}, "sum"),
     "unrepeatable": ("random", {"stateless_normal": again}, "sum"),
 }

@@ -76,6 +76,8 @@ def keep(site: Path, lock: Lock) -> int:
     folders: set[str] = set()
     for package in lock.packages:
         modules, _ = installed.get(package.name, ({}, ()))
+        if not modules:
+            continue
         place = _folder(package)
         fresh, before = not place.is_dir(), kept
         for folder, stems in modules.items():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import Any
@@ -113,6 +114,35 @@ def test_a_trick_that_saves_nothing_is_seen() -> None:
     text = page.render({"tricks": {"machine": MACHINE, "cell": "py3.11-tf2.19.1-nometal", "tricks": two}})
     assert "| links | `a.py` | it all | 2.00 s | 5.00 s | 2.50 |" in text
     assert "| luck | `b.py` | a bit | 2.00 s | 1.00 s | 0.50 |" in text
+
+
+def test_turns_that_differ_more_than_the_ways_do_tell_nothing() -> None:
+    """Medians of 2 s and 5 s are no ratio where one way took from 1 s to 3 s."""
+    turns = [[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]
+    uneven, even = ({"samples": [{"seconds": s, "cpu": s} for s in some]} for some in turns)
+    one = {"trick": "links", "where": "`a.py`", "work": "it all", "with": uneven, "without": even}
+    text = page.render({"tricks": {"machine": MACHINE, "cell": "py3.11-tf2.19.1-nometal", "tricks": [one]}})
+    assert "| 2.00 s | 5.00 s | uncertain |" in text
+
+
+def test_a_target_that_is_not_met_has_its_limit_beside_it() -> None:
+    """The limit is what ours would take on busy cores; where the target is met nobody needs one."""
+    job = copy.deepcopy(MEASURED["job"])
+    job["machine"]["cores"] = 2
+    for entry in job["warm"]:
+        seconds, cpu = (10.0, 15.0) if entry["name"] == job["ours"] else (45.0, 45.0)
+        entry["samples"] = [{"seconds": seconds, "cpu": cpu}]
+    text = page.render({"job": job})
+    assert "- **not met**: at least 5 times as fast as nox as it comes, warm: 4.5 times" in text
+    assert (
+        "busy for 75% of its time: with no idle moment it would take 7.50 s, and nox as it comes 6.0" in text
+    )
+    for entry in job["warm"]:
+        if entry["name"] == job["plain"]:
+            entry["samples"] = [{"seconds": 50.0, "cpu": 50.0}]
+    text = page.render({"job": job})
+    assert "- met: at least 5 times as fast as nox as it comes, warm: 5.0 times" in text
+    assert "no idle moment" not in text
 
 
 def test_each_trick_is_in_a_place_that_there_is() -> None:

@@ -181,6 +181,17 @@ def test_one_that_raises_hides_no_other(findings: dict[str, dict[str, Any]]) -> 
     assert facts["compared"] == 12 + 6
 
 
+def test_one_without_a_kernel_in_graphs_is_no_failure(findings: dict[str, dict[str, Any]]) -> None:
+    """It alone is named, though its graph held another, and that one is compared in each mode as well."""
+    assert findings["lacks-in-graphs"]["message"] == ""
+    facts = findings["lacks-in-graphs"]["facts"]
+    every = {"float32": ["sort"], "float16": ["sort"], "bfloat16": ["sort"]}
+    assert facts["not_registered"] == {"/CPU:0": every}
+    assert facts["refused"] == {"/CPU:0": {"sort": "TopKV2"}}
+    # The sum as above; the sort eagerly, forward and gradient, in three dtypes.
+    assert facts["compared"] == 12 + 6
+
+
 def test_the_gradients_by_formula_are_those_by_differences(findings: dict[str, dict[str, Any]]) -> None:
     """A thousandth of float32's epsilon apart, which is what differences are good for."""
     apart = findings["slopes"]["off"]
