@@ -115,6 +115,18 @@ class TestRoutes:
         assert axe(shown) == []
         assert shown.evaluate("document.documentElement.scrollWidth") <= width
 
+    def test_a_version_is_one_line(self, opened: Open) -> None:
+        """On a phone the table scrolls, and 2.1.0rc1 is not broken at its dots."""
+        shown = opened("routes", viewport={"width": 390, "height": 900})
+        lines = """heads => heads.map(head => {
+            const text = document.createRange();
+            text.selectNodeContents(head);
+            return text.getClientRects().length;
+        })"""
+        counts = shown.locator("#litert tbody th").evaluate_all(lines)
+        assert len(counts) > 20
+        assert set(counts) == {1}
+
     @pytest.mark.parametrize("cell", ["py3.11-tf2.19.1-metal1.2.0-conda-forge", "py3.11-litert2.0.3"])
     def test_an_address_leads_to_its_line(self, opened: Open, cell: str) -> None:
         """Such a cell has no panel: its line comes into view, and nobody is told that there is none."""
